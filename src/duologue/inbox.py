@@ -1,0 +1,139 @@
+"""What has arrived and was not read yet: the only queue between a provider and the reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+
+from duologue import messages as m
+from duologue.errors import ConcurrentRead, SessionEnded, SessionFailed
+
+MAX_BYTES = 32 * 2**20
+MAX_MESSAGES = 100_000
+_OVERHEAD = 200  # bytes that a message without a payload is reckoned to hold
+
+
+class Inbox:
+    """A queue that protects memory: it never drops and never blocks the sender, but says when it is full.
+
+    Args:
+        pause: Called when it holds more than `max_bytes` or `max_messages`.
+        resume: Called when it is half empty again.
+        on_end: Called when nothing more will come.
+    """
+
+    def __init__(
+        self,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
+        on_end: Callable[[], object] = lambda: None,
+        *,
+        max_bytes: int = MAX_BYTES,
+        max_messages: int = MAX_MESSAGES,
+    ) -> None:
+        self._pause = pause
+        self._resume = resume
+        self._on_end = on_end
+        self._max_bytes = max_bytes
+        self._max_messages = max_messages
+        self._messages: deque[tuple[m.ServerMessage, int]] = deque()  # each with its size
+        self._bytes = 0
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._traceback: TracebackType | None = None  # where a layer raised
+        self.end: SessionEnded | None = None
+        """Why nothing more will come."""
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes are held."""
+        return self._bytes
+
+    def received(self, message: m.ServerMessage) -> None:
+        """Add a message; an interruption goes ahead, and the audio that it makes stale goes."""
+        if type(message) is m.Interrupted:
+            self._put_ahead(message)
+        else:
+            size = _size(message)
+            self._messages.append((message, size))
+            self._bytes += size
+        if not self._paused and (self._bytes > self._max_bytes or len(self._messages) > self._max_messages):
+            self._paused = True
+            self._pause()
+        self._wake()
+
+    def ended(self, end: SessionEnded) -> None:
+        """After what is held, reading raises `end`."""
+        self.end = end
+        if end.__cause__ is not None:
+            self._traceback = end.__cause__.__traceback__
+        self._on_end()
+        self._wake()
+
+    async def get(self) -> m.ServerMessage:
+        """The next message. A cancelled call loses nothing.
+
+        Raises:
+            ConcurrentRead: Another task is reading.
+            SessionEnded: Nothing is left, and nothing will come. What a layer raised comes as it is.
+        """
+        if self._waiter is not None:
+            raise ConcurrentRead(
+                "Another task is already reading this session. Read it in one task and hand the messages on."
+            )
+        if not self._messages:
+            await self._wait()
+        return self._take()
+
+    async def _wait(self) -> None:
+        while not self._messages:
+            if self.end is not None:
+                if isinstance(self.end, SessionFailed) and self.end.__cause__ is not None:
+                    raise self.end.__cause__.with_traceback(self._traceback)
+                raise self.end.with_traceback(None)
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    def _take(self) -> m.ServerMessage:
+        message, size = self._messages.popleft()
+        self._bytes -= size
+        if self._paused and self._bytes * 2 < self._max_bytes and len(self._messages) * 2 < self._max_messages:
+            self._paused = False
+            self._resume()
+        return message
+
+    def _put_ahead(self, interruption: m.Interrupted) -> None:
+        stale = interruption.response_id
+        kept = [
+            (message, size)
+            for message, size in self._messages
+            if not (type(message) is m.OutputAudioDelta and (stale is None or message.response_id == stale))
+        ]
+        place = next((index for index, (message, _) in enumerate(kept) if type(message) not in _STAYS_AHEAD), len(kept))
+        kept.insert(place, (interruption, _size(interruption)))
+        self._messages = deque(kept)
+        self._bytes = sum(size for _, size in kept)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+# SessionCreated is always the first message, and interruptions keep their order.
+_STAYS_AHEAD = (m.SessionCreated, m.Interrupted)
+
+
+def _size(message: m.ServerMessage) -> int:
+    size = _OVERHEAD
+    if type(message) is m.OutputAudioDelta:
+        size += len(message.audio)
+    meta = message.meta
+    return size if meta is None or meta.frame is None else size + len(meta.frame)

@@ -1,0 +1,120 @@
+"""The session that an application holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, final
+
+from duologue import messages as m
+from duologue.capabilities import Capabilities, check_message
+from duologue.errors import SessionClosed, SessionEnded
+from duologue.inbox import Inbox
+from duologue.link import Link, ProviderMetadata, Service
+from duologue.options import SessionOptions
+from duologue.verbs import Verbs
+
+
+@final
+class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
+    """One conversation with a model: send messages and iterate over messages, both at once.
+
+    Made by `RealtimeClient.create_session`. It belongs to the event loop that opened it. Any number of tasks may send;
+    one at a time may read. Iteration ends quietly only when our side closed the session; anything else raises the
+    `SessionEnded` that `ended` holds.
+    """
+
+    def __init__(self, link: Link, on_end: Callable[[RealtimeSession], object]) -> None:
+        self._link = link
+        self._inbox = Inbox(link.pause_reading, link.resume_reading, lambda: on_end(self))
+        link.connect(self._inbox)
+
+    # --- what it is ---
+
+    @property
+    def options(self) -> SessionOptions:
+        """What was asked for, overlaid with what the provider confirmed. Tools are the application's own objects."""
+        return self._link.options
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this session can do."""
+        return self._link.capabilities
+
+    @property
+    def metadata(self) -> ProviderMetadata:
+        """Who is at the other end."""
+        return self._link.metadata
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Preferences that the wire cannot carry and that were left out (``unsupported="drop"``)."""
+        return self._link.dropped
+
+    @property
+    def ended(self) -> SessionEnded | None:
+        """Why the session is over; None while it is open."""
+        return self._inbox.end
+
+    def get_service(self, kind: type[Service]) -> Service | None:
+        """The layer, or the part of the provider, that is a `kind`."""
+        return self if isinstance(self, kind) else self._link.get_service(kind)
+
+    # --- sending ---
+
+    async def send(self, message: m.ClientMessage) -> str:
+        """Send one message and give back its id.
+
+        All or nothing: it is either refused with an exception or accepted whole. It then waits until the provider takes
+        it; cancelling that wait does not take it back.
+
+        Raises:
+            UnsupportedOperation: The provider cannot do that. Nothing was sent.
+            InvalidInput: The message does not make sense. Nothing was sent.
+            SessionEnded: The session is over.
+        """
+        return await self._link.send(message)
+
+    async def _submit(self, *messages: m.ClientMessage) -> str:
+        for message in messages[1:]:
+            check_message(message, self.capabilities, self.metadata.provider)
+        first = await self._link.send(messages[0])
+        for message in messages[1:]:
+            await self._link.send(message)
+        return first
+
+    async def drain(self) -> None:
+        """Wait until everything that was sent has left, response requests that wait for their turn included.
+
+        Raises:
+            SessionEnded: The session ended before that, and not because our side asked.
+        """
+        await self._link.drain()
+
+    # --- reading ---
+
+    def __aiter__(self) -> RealtimeSession:
+        return self
+
+    async def __anext__(self) -> m.ServerMessage:
+        """The next message. A cancelled call loses nothing, and reading can go on after it."""
+        try:
+            return await self._inbox.get()
+        except SessionClosed as end:
+            if end is not self.ended:  # another session's, raised by a layer
+                raise
+            raise StopAsyncIteration from None
+
+    # --- the end ---
+
+    async def aclose(self) -> None:
+        """End the session. What has arrived can still be read; then iteration ends quietly."""
+        await self._link.aclose()
+
+    async def __aenter__(self) -> RealtimeSession:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
