@@ -1,0 +1,16 @@
+"""What every session does, whatever its provider."""
+
+from duologue.runtime.layers import LayeredClient, SessionLayer, wrap_sessions
+from duologue.runtime.protocol_link import ProtocolLink
+from duologue.runtime.provider import ProviderClient, ProviderLink
+from duologue.runtime.sequencer import ResponseSequencer
+
+__all__ = [
+    "LayeredClient",
+    "ProtocolLink",
+    "ProviderClient",
+    "ProviderLink",
+    "ResponseSequencer",
+    "SessionLayer",
+    "wrap_sessions",
+]

@@ -1,0 +1,358 @@
+"""What every provider's session does, whatever its wire: checks, sequencing, interruption, turns, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+import weakref
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import force_setattr, replace
+
+from duologue import messages as m
+from duologue.capabilities import Capabilities, check_message, check_options
+from duologue.client import RealtimeClient
+from duologue.errors import DuologueError, InvalidAudio, InvalidInput, SessionClosed, SessionEnded, SessionFailed
+from duologue.formats import PCM16_24K
+from duologue.link import Link, ProviderMetadata, Receiver
+from duologue.messages.base import ClientMessage, Meta, ServerMessage, set_meta
+from duologue.options import SessionOptions
+from duologue.runtime.playback import PlaybackTracker
+from duologue.runtime.route import Route, tell_ended
+from duologue.runtime.sequencer import ResponseSequencer
+from duologue.runtime.turns import TurnTracker
+
+_ids = itertools.count(1)
+
+
+class ProviderClient(RealtimeClient):
+    """A client at the bottom of a chain: it checks the options against what the provider can do.
+
+    Closing it ends the sessions that were opened through layers around it, too.
+    """
+
+    def __init__(self, *, defaults: SessionOptions | None = None) -> None:
+        super().__init__(defaults=defaults)
+        self._links: weakref.WeakSet[Link] = weakref.WeakSet()
+        self._closed = False
+
+    async def open_session(self, options: SessionOptions) -> Link:
+        self._check_open()
+        carried, dropped = check_options(options, self.capabilities(options), self.metadata.provider)
+        link = await self.open_link(carried, dropped)
+        if self._closed:
+            await link.aclose()
+        self._check_open()
+        self._links.add(link)
+        return link
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InvalidInput("This client is closed, and its sessions with it. Make a new one.")
+
+    async def aclose(self) -> None:
+        self._closed = True
+        await super().aclose()
+        await asyncio.gather(*(link.aclose() for link in list(self._links)))
+
+    @abstractmethod
+    async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
+        """Open a session with options that were checked. Cancellation must leave nothing behind.
+
+        Args:
+            options: What to ask for.
+            dropped: The preferences that were left out, for `Link.dropped`.
+        """
+
+
+class ProviderLink(Link):
+    """The bottom of a chain of links. Subclasses bring the wire: `_write`, `_flush`, `_hang_up` and the reading.
+
+    Args:
+        options: What was asked for, as far as the provider can carry it.
+        capabilities: What the session can do.
+        metadata: Who is at the other end.
+        dropped: The preferences that were left out.
+        clock: Seconds of a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        options: SessionOptions,
+        capabilities: Capabilities,
+        metadata: ProviderMetadata,
+        dropped: tuple[str, ...] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.metadata = metadata
+        self._options = options
+        self._capabilities = capabilities
+        self._dropped = dropped
+        self._clock = clock
+        self._receiver: Receiver | None = None
+        self._route = Route()
+        self._early: deque[ServerMessage] = deque()
+        self._end: SessionEnded | None = None
+        self._sequencer = ResponseSequencer(options)
+        self._playback = PlaybackTracker(options, capabilities)
+        self._turns = TurnTracker()
+        self._updates: dict[str, SessionOptions] = {}  # sent and not yet confirmed, by message id
+        self._idle = asyncio.Event()  # no response request waits
+        self._idle.set()
+        self._last_error: m.ErrorDetail | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    # --- for subclasses: the wire ---
+
+    @abstractmethod
+    def _write(self, message: ClientMessage) -> None:
+        """Hand `message` to the wire, all or nothing, without waiting."""
+
+    @abstractmethod
+    async def _flush(self) -> None:
+        """Wait while the wire is slow to take what was written; past the time allowed, the session ends."""
+
+    @abstractmethod
+    async def _hang_up(self) -> None:
+        """Say goodbye, and end every task, socket and worker of this session."""
+
+    # --- what it is ---
+
+    @property
+    def options(self) -> SessionOptions:
+        return self._options
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        return self._dropped
+
+    @property
+    def end(self) -> SessionEnded | None:
+        """Why the session is over; None while it is open."""
+        return self._end
+
+    def connect(self, receiver: Receiver) -> None:
+        over = self._end
+        self._receiver = receiver
+        self._route = Route(receiver)
+        while self._early and self._end is over:
+            self._push(self._early.popleft())
+        if over is not None:
+            tell_ended(receiver, over)
+
+    # --- down ---
+
+    async def send(self, message: ClientMessage) -> str:
+        if self._end is not None:
+            raise self._end.with_traceback(None)
+        if not isinstance(message, ClientMessage):
+            raise InvalidInput(f"A session sends client messages, not {type(message).__name__}.")
+        message_id = message.id
+        if message_id is None:
+            message_id = f"msg_{next(_ids)}"
+            message = replace(message, id=message_id)
+        if type(message) is m.InputAudioAppend:
+            self._check_audio(message)
+            self._write(message)
+        else:
+            self._accept(message)
+        await self._flush()
+        return message_id
+
+    async def drain(self) -> None:
+        await self._idle.wait()
+        if self._end is not None and not isinstance(self._end, SessionClosed):
+            raise self._end.with_traceback(None)
+        await self._flush()
+
+    def _accept(self, message: ClientMessage) -> None:
+        check_message(message, self._capabilities, self.metadata.provider)
+        match message:
+            case m.OutputAudioPlayed():
+                self._playback.played(message)
+            case m.OutputAudioClear():
+                self._clear_output(message)
+            case m.ResponseCreate() | m.Say():
+                self._request(message)
+            case m.SessionUpdate(id=str(update_id)):
+                self._updates[update_id] = message.options  # before it is sent: the answer may come at once
+                try:
+                    self._write(message)
+                except BaseException:
+                    self._updates.pop(update_id, None)
+                    raise
+            case _:
+                self._sequencer.sent(message)
+                self._write(message)
+                self._push_all(self._turns.sent(message))
+        self._note_waiting()
+
+    def _request(self, request: m.ResponseCreate | m.Say) -> None:
+        for message in self._sequencer.request(request):
+            try:
+                self._write(message)
+            except BaseException:
+                self._sequencer.withdraw(request)
+                raise
+
+    def _write_requests(self, requests: list[ClientMessage]) -> None:
+        """Send requests that have waited for their turn. What the wire cannot say is refused in the session."""
+        while requests:
+            request, *requests = requests
+            assert isinstance(request, m.ResponseCreate | m.Say)
+            try:
+                self._write(request)
+            except DuologueError as error:
+                requests += self._sequencer.withdraw(request)
+                detail = m.ErrorDetail(message=str(error), type=type(error).__name__)
+                self._push(m.ErrorReported(kind="invalid_request", error=detail, cause_id=request.id, cause=request))
+
+    def _clear_output(self, message: m.OutputAudioClear) -> None:
+        if self._sequencer.active is not None and self._capabilities.cancel:
+            self._write(m.ResponseCancel(id=message.id, response_id=self._sequencer.active))
+        if self._capabilities.tracks_playback:
+            self._write(message)
+        interrupted, to_send = self._playback.interrupt(self._clock())
+        self._write_all(to_send)
+        for notice in interrupted:
+            self._push_all(self._turns.received(notice, self._sequencer.awaits_follow_up))
+
+    def _check_audio(self, message: m.InputAudioAppend) -> None:
+        expected = self._options.input_audio or PCM16_24K
+        if message.format is not None and message.format != expected:
+            raise InvalidAudio(
+                f"This session takes {expected}, and the audio is {message.format}. Use "
+                "with_middleware(AudioConversion()) to convert it, or open the session with that format."
+            )
+        if len(message.audio) % expected.sample_bytes:
+            raise InvalidAudio(
+                f"{len(message.audio)} bytes are no whole samples of {expected}. Nothing was sent. Keep the odd byte "
+                "for the next chunk, or use with_middleware(AudioConversion()), which does."
+            )
+
+    def _write_all(self, messages: Iterable[ClientMessage]) -> None:
+        for message in messages:
+            if message.id is None:
+                message = replace(message, id=f"msg_{next(_ids)}")
+            self._write(message)
+
+    # --- up ---
+
+    def _take(self, messages: Iterable[ServerMessage]) -> None:
+        """Take what the provider says, in order. What is raised on the way ends the session."""
+        for message in messages:
+            if self._end is not None:
+                return
+            try:
+                self._take_one(message)
+            except Exception as error:  # noqa: BLE001 - raised to the reader
+                self.fail(error)
+
+    def _take_one(self, message: ServerMessage) -> None:
+        kind = type(message)
+        if kind in _PLAIN:
+            if not isinstance(message, m.OutputAudioDelta) or self._playback.audio(message, self._clock()):
+                self._turns.mark(message)
+                self._push(message)
+            return
+        self._note_options(message)
+        shown, requests = self._sequencer.received(message)
+        up, to_send = self._playback.received(message, self._clock())
+        if shown:
+            for visible in up:
+                self._push_all(self._turns.received(visible, self._sequencer.awaits_follow_up), message.meta)
+        if self._end is None:
+            self._write_all(to_send)
+            self._write_requests(requests)
+        self._note_waiting()
+
+    def _note_options(self, message: ServerMessage) -> None:
+        """Keep `options` at what holds, and hand on the application's own tools rather than the provider's copies."""
+        match message:
+            case m.SessionCreated():
+                self._options = _confirmed(self._options, message.options)
+            case m.SessionUpdated():
+                update_id = next(iter(self._updates), None)
+                sent = self._updates.pop(update_id) if update_id else None
+                self._options = _confirmed(self._options.merged(sent), message.options)
+            case m.ErrorReported():
+                self._last_error = message.error
+                self._updates.pop(message.cause_id or "", None)
+                return
+            case _:
+                return
+        force_setattr(message, "options", self._options)
+        self._sequencer.options = self._playback.options = self._options
+
+    def _push_all(self, messages: Iterable[ServerMessage], cause: Meta | None = None) -> None:
+        for message in messages:
+            if cause is not None and message.meta is None:
+                set_meta(message, cause)
+            if self._end is None:
+                self._push(message)
+
+    def _push(self, message: ServerMessage) -> None:
+        """Hand `message` to the layers. What they raise goes to the reader, never to who sends or to the wire."""
+        if self._receiver is None:
+            self._early.append(message)
+            return
+        try:
+            self._route[type(message)](message)
+        except Exception as error:  # noqa: BLE001 - raised to the reader
+            self.fail(error)
+
+    def _note_waiting(self) -> None:
+        if self._sequencer.waiting and self._end is None:
+            self._idle.clear()
+        else:
+            self._idle.set()
+
+    # --- the end ---
+
+    def fail(self, error: BaseException) -> None:
+        if self._end is None:
+            failed = SessionFailed(f"The session raised {type(error).__name__}.", provider=self.metadata.provider)
+            failed.__cause__ = error
+            self._finish(failed)
+        elif not isinstance(error, SessionEnded):  # too late for the reader, and not to be lost
+            context = {"message": "A layer raised after the end of its session.", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    def _finish(self, end: SessionEnded) -> None:
+        """The session is over. Only the first end counts. What it holds is let go of."""
+        if self._end is not None:
+            return
+        self._end = end
+        self._idle.set()
+        self._closing = asyncio.get_running_loop().create_task(self._hang_up())
+        if self._receiver is not None:
+            tell_ended(self._receiver, end)
+
+    async def aclose(self) -> None:
+        self._finish(SessionClosed("The session was closed on our side.", provider=self.metadata.provider))
+        assert self._closing is not None
+        await asyncio.shield(self._closing)
+
+
+_PLAIN = frozenset(
+    {
+        m.OutputAudioDelta,
+        m.OutputTranscriptDelta,
+        m.OutputTextDelta,
+        m.FunctionArgumentsDelta,
+        m.InputTranscriptDelta,
+        m.ReasoningDelta,
+    }
+)
+
+
+def _confirmed(options: SessionOptions, confirmed: SessionOptions) -> SessionOptions:
+    return options.merged(replace(confirmed, tools=None, history=None, raw_factory=None))

@@ -1,0 +1,133 @@
+"""Turns: which messages belong together, and when a turn is over."""
+
+from __future__ import annotations
+
+import itertools
+
+from duologue import messages as m
+from duologue.messages.base import ClientMessage, ServerMessage, set_turn
+
+_REMEMBERED = 256  # responses and items whose late messages still find their turn
+
+_OUTCOMES: dict[str, m.TurnOutcome] = {
+    "completed": "completed",
+    "cancelled": "interrupted",
+    "incomplete": "incomplete",
+}
+
+
+class TurnTracker:
+    """Gives messages their `turn_id`, and adds `TurnDone`. Pure.
+
+    A turn begins with the user's speech or item, or with a response that nobody asked for. It lasts until a response
+    ends that needs no function results and after which no follow-up waits; or until the user begins another.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._turn: str | None = None  # the turn that is open
+        self._answered = False  # whether it has had a response
+        self._turn_of: dict[str, str] = {}  # response or item id → turn id
+        self._running: set[str] = set()  # responses that are not done
+
+    def sent(self, message: ClientMessage) -> list[ServerMessage]:
+        """Note what goes to the provider; gives back the end of the turn that it replaces, if it does."""
+        if (
+            isinstance(message, m.ItemCreate)
+            and isinstance(message.item, m.MessageItem)
+            and message.item.role == "user"
+        ):
+            return self._begin()
+        return []
+
+    def mark(self, message: ServerMessage) -> None:
+        """Mark a message that begins and ends nothing: by its response, else by its item, else as the open turn's."""
+        response_id: str | None = getattr(message, "response_id", None)
+        if response_id is not None:
+            turn = self._turn_of.get(response_id)
+        else:
+            item_id = _item_id(message)
+            turn = self._turn_of.get(item_id, self._turn) if item_id else self._turn
+        if turn is not None and message.turn_id is None:
+            set_turn(message, turn)
+
+    def received(self, message: ServerMessage, follow_up_waits: bool) -> list[ServerMessage]:
+        """Mark `message`, and give back what the reader gets: it, and the end of a turn before or after it."""
+        match message:
+            case m.InputSpeechStarted():
+                ended = self._begin()
+                self._remember(message.item_id, self._turn)
+                self.mark(message)
+                return [*ended, message]
+            case m.OutputItemAdded(response_id=response_id, item=item):
+                self._remember(item.id, self._turn_of.get(response_id))
+            case m.InputAudioCommitted(item_id=item_id) if item_id not in self._turn_of:  # the application's own turn
+                ended = self._begin()
+                self._remember(item_id, self._turn)
+                self.mark(message)
+                return [*ended, message]
+            case m.ResponseCreated(out_of_band=False):
+                self._response_created(message.response_id)
+            case m.ResponseDone(out_of_band=False):
+                return self._response_done(message, follow_up_waits)
+            case _:
+                pass
+        self.mark(message)
+        return [message]
+
+    def _response_created(self, response_id: str) -> None:
+        if self._turn is None:
+            self._new_turn()
+        assert self._turn is not None
+        self._answered = True
+        self._running.add(response_id)
+        self._remember(response_id, self._turn)
+
+    def _remember(self, key: str | None, turn: str | None) -> None:
+        """Messages about this response or item belong to `turn`, however late they come."""
+        if key is None or turn is None:
+            return
+        self._turn_of[key] = turn
+        while len(self._turn_of) > _REMEMBERED:
+            del self._turn_of[next(iter(self._turn_of))]
+
+    def _response_done(self, done: m.ResponseDone, follow_up_waits: bool) -> list[ServerMessage]:
+        self.mark(done)
+        turn = self._turn_of.get(done.response_id)
+        self._running.discard(done.response_id)
+        if turn is None or self._is_running(turn):
+            return [done]
+        goes_on = done.awaits_tool_results or follow_up_waits
+        if turn == self._turn:
+            if goes_on:
+                return [done]
+            self._turn = None
+        return [done, m.TurnDone(turn_id=turn, outcome="interrupted" if goes_on else _outcome(done.status))]
+
+    def _begin(self) -> list[ServerMessage]:
+        """The user begins. A turn that waits for function results is over; one that still speaks ends by itself."""
+        replaced = self._turn
+        if replaced is not None and not self._answered:
+            return []
+        self._new_turn()
+        if replaced is None or self._is_running(replaced):
+            return []
+        return [m.TurnDone(turn_id=replaced, outcome="interrupted")]
+
+    def _new_turn(self) -> None:
+        self._turn = f"turn_{next(self._numbers)}"
+        self._answered = False
+
+    def _is_running(self, turn: str) -> bool:
+        return any(self._turn_of.get(response_id) == turn for response_id in self._running)
+
+
+def _item_id(message: ServerMessage) -> str | None:
+    if isinstance(message, m.ItemAdded | m.ItemDone | m.ItemRetrieved):
+        return message.item.id
+    item_id: str | None = getattr(message, "item_id", None)
+    return item_id
+
+
+def _outcome(status: str) -> m.TurnOutcome:
+    return _OUTCOMES.get(status, "failed")
