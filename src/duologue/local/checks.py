@@ -1,0 +1,132 @@
+"""What the embedded provider refuses, told before anything has changed."""
+
+from __future__ import annotations
+
+import difflib
+
+from duologue import messages as m
+from duologue.errors import InvalidAudio, InvalidInput, UnsupportedOperation
+from duologue.formats import PCM16_24K, AudioFormat
+from duologue.local.input import segmentation_settings
+from duologue.local.settings import PROVIDER, detection_of, local_capabilities
+from duologue.options import OFF, SessionOptions
+from duologue.tools import McpServerTool, Tool
+
+_SLOWEST, _FASTEST = 0.25, 4.0
+_OF_A_WIRE = ("extra", "raw_factory")
+
+
+def check_options(options: SessionOptions, voices: tuple[str, ...]) -> None:
+    """Refuse options, with every default filled in, that do not make sense here.
+
+    Raises:
+        InvalidInput: There is no such voice, a number is out of range, or the history does not hold together.
+        UnsupportedOperation: They ask for what the embedded provider cannot do.
+    """
+    for name in _OF_A_WIRE:
+        if getattr(options, name):
+            raise UnsupportedOperation(f"the option {name}", PROVIDER, "There is no wire that it could change.")
+    check_voice(options.voice, voices)
+    if options.speed is not None and not _SLOWEST <= options.speed <= _FASTEST:
+        raise InvalidInput(f"speed is between {_SLOWEST} and {_FASTEST}, and 1.0 is normal; not {options.speed}.")
+    detection = detection_of(options)
+    if detection is not None:
+        segmentation_settings(detection)
+        if detection.idle_timeout_ms is not None and detection.idle_timeout_ms <= 0:
+            raise InvalidInput(f"idle_timeout_ms is a time above 0 ms, not {detection.idle_timeout_ms}.")
+    if options.kind == "transcription" and options.transcription is OFF:
+        raise InvalidInput("A session of kind 'transcription' with transcription=OFF would tell nothing.")
+    _check_history(options)
+
+
+def check_voice(voice: str | None, voices: tuple[str, ...]) -> None:
+    """Raise `InvalidInput` where the text-to-speech engine has no such voice. ``"voice+variant"`` alters one."""
+    if voice is None or not voices:
+        return
+    known = {name.lower() for name in voices}
+    wanted = voice.lower()
+    if wanted not in known and wanted.partition("+")[0] not in known:
+        close = difflib.get_close_matches(wanted, voices, n=3) or voices[:5]
+        raise InvalidInput(f"There is no voice {voice!r}. Did you mean {', '.join(close)}?")
+
+
+def check_item(item: m.Item, input_audio: AudioFormat) -> None:
+    """Refuse an item that cannot become part of a conversation.
+
+    Raises:
+        InvalidAudio: Its audio ends with half a sample.
+        UnsupportedOperation: It is of a kind that the embedded provider does not know.
+    """
+    if isinstance(item, m.ItemReference):
+        raise UnsupportedOperation("adding a reference", PROVIDER, "References are inputs of a response.")
+    if not isinstance(item, m.MessageItem | m.FunctionCall | m.FunctionResult):
+        raise UnsupportedOperation(f"items of type {type(item).__name__}", PROVIDER)
+    if isinstance(item, m.MessageItem):
+        _check_content(item.content, input_audio)
+
+
+def check_request(request: m.ResponseCreate, voices: tuple[str, ...], options: SessionOptions) -> None:
+    """Refuse a request for a response that cannot be followed.
+
+    Raises:
+        InvalidInput: There is no such voice.
+        UnsupportedOperation: It asks for what the embedded provider cannot do.
+    """
+    check_voice(request.voice, voices)
+    check_tools(request.tools or ())
+    formats = local_capabilities(options).output_formats or ()
+    if request.output_audio is not None and request.output_audio not in formats:
+        known = ", ".join(sorted(map(str, formats)))
+        raise UnsupportedOperation(f"output_audio as {request.output_audio}", PROVIDER, f"Use one of: {known}.")
+    for item in request.items or ():
+        if isinstance(item, m.ItemReference):
+            continue
+        check_item(item, options.input_audio or PCM16_24K)
+        if isinstance(item, m.MessageItem) and _clips(item.content):
+            raise UnsupportedOperation(
+                "audio without a transcript in the items of a response",
+                PROVIDER,
+                "Add the item to the conversation, and refer to it with an ItemReference.",
+            )
+
+
+def check_tools(tools: tuple[Tool, ...]) -> None:
+    """Refuse tools that somebody else would have to run."""
+    if any(isinstance(tool, McpServerTool) for tool in tools):
+        raise UnsupportedOperation(
+            "MCP servers of its own", PROVIDER, "Run the MCP server's tools in the application, as function tools."
+        )
+
+
+def _check_history(options: SessionOptions) -> None:
+    ids: set[str | None] = set()
+    calls: set[str] = set()
+    for item in options.history or ():
+        check_item(item, options.input_audio or PCM16_24K)
+        if item.id is not None and item.id in ids:
+            raise InvalidInput(f"Two items of the history have the id {item.id!r}.")
+        if isinstance(item, m.FunctionCall):
+            calls.add(item.call_id)
+        elif isinstance(item, m.FunctionResult) and item.call_id not in calls:
+            raise InvalidInput(f"The history holds a result of {item.call_id!r}, and no function call before it.")
+        ids.add(item.id)
+
+
+def _check_content(content: tuple[m.Content, ...], input_audio: AudioFormat) -> None:
+    for part in content:
+        if isinstance(part, m.ImageContent):
+            raise UnsupportedOperation("images", PROVIDER, "Describe the picture in text, or use a provider that sees.")
+        if isinstance(part, m.RawContent):
+            raise UnsupportedOperation("parts of an unknown kind", PROVIDER, "Use text or audio.")
+    for clip in _clips(content):
+        format = clip.format or input_audio
+        if not format.is_aligned(len(clip.audio or b"")):
+            raise InvalidAudio(f"{len(clip.audio or b'')} bytes are no whole samples of {format}. Nothing was sent.")
+    spoken = [part for part in content if isinstance(part, m.AudioContent)]
+    if len(spoken) > 1 and _clips(content):
+        raise UnsupportedOperation("several recordings in one item", PROVIDER, "Make an item of each.")
+
+
+def _clips(content: tuple[m.Content, ...]) -> list[m.AudioContent]:
+    """The recordings whose words are still to be found."""
+    return [part for part in content if isinstance(part, m.AudioContent) and part.audio and not part.transcript]
