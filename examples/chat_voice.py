@@ -1,7 +1,7 @@
 """Give a chat model a voice: any OpenAI-compatible endpoint answers, and the answer is spoken.
 
 python examples/chat_voice.py --url http://localhost:11434/v1 --model llama3.2 "Why is the sky blue?"
-OPENAI_API_KEY=... python examples/chat_voice.py --model gpt-5-mini --mic
+OPENAI_API_KEY=... python examples/chat_voice.py --model MODEL --mic
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ async def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Give a chat model a voice.")
     parser.add_argument("questions", nargs="*", help="what to ask")
     parser.add_argument("--url", default=os.environ.get("CHAT_URL"), help="the API; by default OpenAI's")
-    parser.add_argument("--model", default=os.environ.get("CHAT_MODEL", "gpt-5-mini"), help="the model's name there")
+    parser.add_argument("--model", default=os.environ.get("CHAT_MODEL"), help="the model's name there")
     parser.add_argument("--mic", action="store_true", help="talk: listen to the microphone, play on the speaker")
     parser.add_argument("--save", default="answer.wav", help="where the spoken answers go, without --mic")
     given = parser.parse_args(arguments)
-    if not given.questions and not given.mic:
-        parser.error("ask something, or use --mic")
+    if not given.model or not (given.questions or given.mic):
+        parser.error("name a model with --model, and ask something or use --mic")
     responder = ChatResponder(given.model, base_url=given.url, api_key=os.environ.get("CHAT_KEY"))
     source = MicrophoneSource() if given.mic else None
     async with aclosing(SpeakerSink() if given.mic else WavSink(given.save)) as sink:

@@ -17,10 +17,11 @@ async def main() -> None:
     conversation = Conversation()
     async with LocalRealtimeClient() as client, client.create_session() as session:
         await session.say(LONG)
-        asyncio.get_running_loop().call_later(2, lambda: asyncio.ensure_future(session.interrupt()))
         async for message in live(session, sink=sink):
             conversation.feed(message)
             match message:
+                case m.OutputAudioDelta() if sink.heard is not None and sink.heard.played_ms > 2_000:
+                    await session.interrupt()  # as the user does by speaking
                 case m.Interrupted(item_id=item_id, heard_ms=heard_ms):
                     print(f"interrupted after {heard_ms} ms, while saying: {conversation.transcript(item_id or '')}")
                 case m.ItemTruncated(item_id=item_id):

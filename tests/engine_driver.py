@@ -15,6 +15,7 @@ from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import OFF, ServerTurnDetection, SessionOptions
 from duologue.speech.responder import CallRequested, ResponderEvent, TextChunk
 from duologue.speech.stages import SpeechChunk, SpokenWord, Transcript, VoiceActivityDetectorFactory
+from duologue.testing.lifecycle import LifecycleChecker
 from duologue.testing.stages import LoudnessDetector
 
 Kind = TypeVar("Kind")
@@ -61,6 +62,7 @@ class Driver:
         numbers = itertools.count(1)
         self.now = 100.0
         self._made = 0  # pieces of speech
+        self._checker = LifecycleChecker()  # whatever a test does, the order holds
         self.messages: list[ServerMessage] = []
         self.commands: list[c.Command] = []
         settings = EngineSettings(
@@ -180,7 +182,9 @@ class Driver:
         return self.messages[before:]
 
     def _take(self) -> None:
-        self.messages += self.engine.take_messages()
+        taken = self.engine.take_messages()
+        self._checker.feed_all(taken)
+        self.messages += taken
         self.commands += self.engine.take_commands()
 
     # --- out ---

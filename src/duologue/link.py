@@ -7,7 +7,8 @@ Only the session at the top, which the application holds, has an inbox.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol, TypeVar
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -70,7 +71,7 @@ class Link(ABC):
         """Push to `receiver` from now on; what has arrived before comes first. Called once."""
 
     @abstractmethod
-    async def send(self, message: ClientMessage) -> str:
+    def send(self, message: ClientMessage) -> Coroutine[Any, Any, str]:
         """Send `message` and give back its id: all or nothing. Waits while the provider is slow to take it.
 
         Raises:

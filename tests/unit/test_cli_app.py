@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import wave
@@ -20,11 +21,13 @@ from typer.testing import CliRunner, Result
 
 import duologue.cli
 from duologue import messages as m
+from duologue.audio import MemorySource
 from duologue.cli import providers
 from duologue.cli.app import app
 from duologue.cli.providers import ProviderRequest
 from duologue.client import RealtimeClient
-from duologue.errors import MissingDependency, SpeechFailed
+from duologue.errors import DeviceUnavailable, MissingDependency, SpeechFailed
+from duologue.formats import AudioFormat
 from duologue.local import LocalRealtimeClient
 from duologue.speech.responder import CallRequested, ResponderEvent, ResponderRequest, TextChunk
 from duologue.testing.stages import LoudnessDetector, ScriptedResponder, ScriptedSpeechToText, ToneTextToSpeech
@@ -302,6 +305,36 @@ def test_without_a_speaker_the_answers_are_shown_all_the_same() -> None:
     assert result.exit_code == 0
     assert "assistant  Fine day." in result.stdout
     assert result.stderr.startswith("duologue: The answers are not played")
+
+
+class Microphone(MemorySource):
+    """Hears somebody speak, and breaks when it is told to."""
+
+    def __init__(self, format: AudioFormat, breaks: asyncio.Event) -> None:
+        speech = array("h", ([9_000] * 24 + [-9_000] * 24) * 500).tobytes()
+        super().__init__(speech, format, realtime=False, trailing_silence_ms=1_000)
+        self._breaks = breaks
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await super().__anext__()
+        except StopAsyncIteration:
+            await self._breaks.wait()
+            raise DeviceUnavailable("The microphone is gone.") from None
+
+
+def test_the_microphone_is_heard(talk: Say, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = asyncio.Event()
+
+    def answer(request: ResponderRequest) -> list[ResponderEvent | Exception]:
+        answered.set()
+        return []
+
+    provider.answer = answer
+    monkeypatch.setattr("duologue.cli.talk.MicrophoneSource", lambda format: Microphone(format, answered))
+    result = talk("--mic")
+    assert "you        good morning\n" in result.stdout
+    assert (result.exit_code, result.stderr) == (2, "duologue: The microphone is gone.\n")
 
 
 # --- the program ---

@@ -291,7 +291,8 @@ def test_a_second_turn_start_begins_anew() -> None:
     driver = Driver(manual())
     driver.send(m.UserTurnStart())
     driver.hear(speech(500))
-    driver.send(m.UserTurnStart())
+    out = driver.send(m.UserTurnStart())
+    assert names(out) == ["InputSpeechStopped", "InputAudioCleared", "InputSpeechStarted"]
     driver.hear(speech(100))
     driver.send(m.UserTurnEnd())
     assert fed(driver, driver.last(c.FinishUtterance).item_id) == speech(100)
@@ -338,6 +339,29 @@ def test_detection_that_is_switched_on_later_counts_from_the_beginning_of_the_se
     assert driver.last(m.InputSpeechStarted).audio_start_ms == 1_400
     assert driver.last(m.InputSpeechStopped).audio_end_ms == 2_100
     assert len(fed(driver, driver.last(c.FinishUtterance).item_id)) == pytest.approx(700 * 32, abs=40 * 32)
+
+
+class ForgetfulDetector(LoudnessDetector):
+    """Knows whether it has heard anything since it was told to forget."""
+
+    has_heard = False
+
+    def probability(self, frame: bytes) -> float:
+        self.has_heard = True
+        return super().probability(frame)
+
+    def reset(self) -> None:
+        self.has_heard = False
+
+
+def test_a_detector_that_is_used_again_has_forgotten() -> None:
+    detector = ForgetfulDetector()
+    driver = Driver(make_detector=lambda: detector)
+    driver.hear(silence(100))
+    driver.send(update(turn_detection=OFF))
+    assert detector.has_heard
+    driver.send(update(turn_detection=ServerTurnDetection()))
+    assert not detector.has_heard
 
 
 def test_detection_that_is_switched_on_looks_at_what_is_in_the_buffer() -> None:

@@ -128,6 +128,11 @@ async def settle(turns: int = 200) -> None:
         await asyncio.sleep(0)
 
 
+def working() -> list[str]:
+    """What stages are at work for any session."""
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("duologue local")]
+
+
 @pytest.fixture(autouse=True)
 async def nothing_is_left() -> AsyncIterator[None]:
     before = asyncio.all_tasks()
@@ -333,6 +338,7 @@ async def test_a_client_that_is_closed_while_a_session_opens_refuses_it() -> Non
     await speech_to_text.starting.wait()
     closing = asyncio.ensure_future(client.aclose())
     await settle(3)
+    assert not speech_to_text.is_closed  # what is loading is closed when it is loaded
     speech_to_text.may_start.set()
     with pytest.raises(InvalidInput, match="closed"):
         await opening
@@ -616,7 +622,7 @@ async def test_a_responder_that_does_not_end_after_its_end_is_stopped() -> None:
         await session.respond()
         await read_until(session, m.ResponseDone)
         await settle()
-        assert [task for task in asyncio.all_tasks() if "duologue local" in task.get_name()] == []
+        assert working() == []
     await client.aclose()
 
 
@@ -648,6 +654,8 @@ async def test_a_transcript_that_takes_its_time_can_be_given_up() -> None:
         _, done = await read_until(session, m.ResponseDone)
         assert done.status == "completed"  # it answers what is left
         assert speech_to_text.utterances[0].is_cancelled
+        await settle(5)
+        assert working() == []
 
 
 # --- audio that does not fit ---

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from duologue.cli import talk_options as o
 from duologue.cli.console import make_console
 from duologue.cli.exits import FAILED, REFUSED, complain, run
 
@@ -61,67 +62,31 @@ def demo(
 
 @app.command()
 def talk(
-    provider: Annotated[str, typer.Option(help="Who answers: local.")] = "local",
-    file: Annotated[
-        list[Path] | None, typer.Option(metavar="IN.wav", help="A recording, as a turn. Repeat it for more turns.")
-    ] = None,
-    text: Annotated[
-        list[str] | None, typer.Option(help="A typed turn, after those of --file. Repeat it for more turns.")
-    ] = None,
-    mic: Annotated[
-        bool,
-        typer.Option(
-            "--mic",
-            help="Listen to the microphone until Ctrl-C. Use headphones: beside a speaker the microphone hears the "
-            "answers too, and takes them for you.",
-        ),
-    ] = False,
-    save: Annotated[
-        Path | None,
-        typer.Option(metavar="OUT.wav", help="Record the conversation: you on the left, the answers on the right."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print every message as a line of JSON, with byte counts for audio.")
-    ] = False,
-    json_audio: Annotated[bool, typer.Option("--json-audio", help="The same, with the audio as base64.")] = False,
-    tools: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODULE:NAME",
-            help="A function, a tool or a list of them, from a module or PATH.py:NAME. Repeat it for more. Try "
-            "duologue.cli.demo_tools:TOOLS.",
-        ),
-    ] = None,
-    instructions: Annotated[
-        str | None,
-        typer.Option(help="The system prompt. The rules that answer without --chat-model do not follow any."),
-    ] = None,
-    hints: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Phrases that you are likely to say, one a line.")
-    ] = None,
-    voice: Annotated[str | None, typer.Option(help="The voice of the answers.")] = None,
-    chat_model: Annotated[str | None, typer.Option(help="Let this chat model answer.")] = None,
-    chat_url: Annotated[
-        str | None, typer.Option(help="The OpenAI-compatible API where it is, such as http://localhost:11434/v1.")
-    ] = None,
-    chat_key: Annotated[
-        str | None,
-        typer.Option("--chat-key-variable", metavar="NAME", help="The environment variable that holds its key."),
-    ] = None,
-    no_playback: Annotated[bool, typer.Option("--no-playback", help="Do not play the answers.")] = False,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Send recordings as fast as possible: one question in each.")
-    ] = False,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that an answer may take.")] = 60.0,
+    provider: o.Provider = "local",
+    files: o.Files = None,
+    texts: o.Texts = None,
+    microphone: o.Microphone = False,
+    save: o.Save = None,
+    as_json: o.AsJson = False,
+    json_audio: o.JsonAudio = False,
+    tools: o.Tools = None,
+    instructions: o.Instructions = None,
+    hints: o.Hints = None,
+    voice: o.Voice = None,
+    chat_model: o.ChatModel = None,
+    chat_url: o.ChatUrl = None,
+    chat_key_variable: o.ChatKeyVariable = None,
+    no_playback: o.NoPlayback = False,
+    fast: o.Fast = False,
+    timeout: o.Timeout = 60.0,
 ) -> None:
     """A conversation from recordings, typed text or the microphone.
 
     The exit status is 0 if every turn came, and ended well.
     """
-    wants_json = as_json or json_audio
-    if not (file or text or mic):
+    if not (files or texts or microphone):
         _refuse("say something: give --file, --text or --mic.")
-    if mic and (file or text):
+    if microphone and (files or texts):
         _refuse("--mic goes without --file and --text.")
     if fast and save:
         _refuse("--save records in real time; leave --fast out.")
@@ -131,13 +96,13 @@ def talk(
 
         settings = TalkSettings(
             provider=provider,
-            request=_provider_request(chat_model, chat_url, chat_key),
+            request=_provider_request(chat_model, chat_url, chat_key_variable),
             options=_options(tools, instructions, hints, voice),
-            files=tuple(file or ()),
-            texts=tuple(text or ()),
-            microphone=mic,
+            files=tuple(files or ()),
+            texts=tuple(texts or ()),
+            microphone=microphone,
             save=save,
-            as_json=wants_json,
+            as_json=as_json or json_audio,
             json_audio=json_audio,
             playback=not no_playback,
             realtime=not fast,

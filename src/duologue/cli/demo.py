@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 from rich.console import Console
@@ -36,18 +37,25 @@ async def run_demo(console: Console, *, save: Path | None, speaker: bool) -> boo
         InvalidInput: The recording cannot be written.
         MissingDependency: Something that it needs is not installed.
     """
-    sink = SpeakerSink(format=PCM16_24K) if speaker else SilentSink(PCM16_24K)
-    recorder = open_recorder(save)
-    try:
-        demo = Demo(console, sink, recorder)
-        await demo.converse(demo_client())
-    finally:
-        await sink.aclose()
-        if recorder is not None:
-            recorder.close()
+    started = time.monotonic()
+    async with AsyncExitStack() as stack:
+        sink = SpeakerSink(format=PCM16_24K) if speaker else SilentSink(PCM16_24K)
+        await stack.enter_async_context(aclosing(sink))
+        timers = await stack.enter_async_context(aclosing(Timers()))
+        client = await stack.enter_async_context(demo_client())
+        options = SessionOptions(tools=home_tools(timers, Lights()))
+        session = await stack.enter_async_context(client.create_session(options))
+        _print(console, f"The speech engines are ready after {time.monotonic() - started:.1f} s.")
+        if recorder := open_recorder(save):
+            stack.enter_context(recorder)
+        demo = Demo(console, session, sink, recorder)
+        await demo.converse()
+        seconds_left = timers.seconds_left
     went_well = demo.report()
+    for seconds in seconds_left:
+        _print(console, f"The timer still had {seconds // 60:.0f} min {seconds % 60:.0f} s to go.")
     if save is not None:
-        demo.print(f"{save} holds the conversation: you on the left, the assistant on the right.")
+        _print(console, f"{save} holds the conversation: you on the left, the assistant on the right.")
     return went_well
 
 
@@ -63,75 +71,59 @@ class Demo:
 
     Args:
         console: Where it is shown.
+        session: Who answers.
         sink: Where the answers sound.
         recorder: What records it.
     """
 
-    def __init__(self, console: Console, sink: AudioSink, recorder: ConversationRecorder | None = None) -> None:
+    def __init__(
+        self, console: Console, session: RealtimeSession, sink: AudioSink, recorder: ConversationRecorder | None = None
+    ) -> None:
         self._console = console
+        self._session = session
         self._recorder = recorder
         self._sink = recorder.sink(sink) if recorder is not None else sink
         self._voice = Playlist()
         self._log = TurnLog(spoken_until=self._spoken_until)
-        self._asked: list[Asked] = []
         self._asking: Question | None = None
-        self._timers, self._lights = Timers(), Lights()
-        self._seconds_left: list[float] = []
+        self._asked: list[Asked] = []
 
-    async def converse(self, client: RealtimeClient) -> None:
-        """Hold the conversation, and close `client`.
+    async def converse(self) -> None:
+        """Ask all questions, and show what comes of them.
 
         Raises:
-            MissingDependency: A speech engine is not installed.
             SessionEnded: The session ended by itself.
         """
-        options = SessionOptions(tools=home_tools(self._timers, self._lights))
         view = ConversationView(self._console, self._log)
-        started = time.monotonic()
-        try:
-            async with client, client.create_session(options) as session:
-                view.note(f"The speech engines are ready after {time.monotonic() - started:.1f} s.")
-                await self._run(session, view)
-        finally:
-            await self._voice.aclose()
-            self._seconds_left = self._timers.seconds_left
-            await self._timers.aclose()
+        async with aclosing(self._voice):
+            await converse(self._session, self._voice, self._sink, log=self._log, view=view, script=self._ask_all())
 
     def report(self) -> bool:
         """Print what came of it; whether that is what should have come."""
         report = DemoReport(self._log, self._asked)
         self._console.print()
         self._console.print(report.table())
-        self.print(report.latency())
-        for seconds in self._seconds_left:
-            self.print(f"The timer still had {seconds // 60:.0f} min {seconds % 60:.0f} s to go.")
-        self.print(f"{report.right} of {len(QUESTIONS)} turns are right.")
+        _print(self._console, report.latency())
+        _print(self._console, f"{report.right} of {len(QUESTIONS)} turns are right.")
         return report.right == len(QUESTIONS)
-
-    def print(self, text: str) -> None:
-        """Print a line that is no part of the conversation."""
-        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
-
-    async def _run(self, session: RealtimeSession, view: ConversationView) -> None:
-        await converse(session, self._voice, self._sink, log=self._log, view=view, script=self._ask_all())
 
     async def _ask_all(self) -> None:
         for question in QUESTIONS:
-            turn = await self._ask(question)
+            known = len(self._log.turns)
+            await self._ask(question)
+            turn = self._log.turns[known] if len(self._log.turns) > known else None
             self._asked.append(Asked(question, turn))
             if turn is not None and question.cut_after_ms is not None:
                 await self._until_heard(turn, question.cut_after_ms)
             elif turn is not None:
-                await self._log.until_over(turn, _LONGEST_TURN_SECONDS)
+                await self._log.until_over(known, _LONGEST_TURN_SECONDS)
                 await self._sink.drained()
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _ask(self, question: Question) -> Turn | None:
-        known = len(self._log.turns)
+    async def _ask(self, question: Question) -> None:
         self._asking = question
         recording = open_recording(question.file)
         await self._voice.play(self._recorder.source(recording) if self._recorder is not None else recording)
-        return self._log.turns[known] if len(self._log.turns) > known else None
 
     async def _until_heard(self, turn: Turn, played_ms: float) -> None:
         deadline = time.monotonic() + _LONGEST_TURN_SECONDS
@@ -145,3 +137,8 @@ class Demo:
         if self._asking is None or self._voice.started_at is None:
             return None
         return self._voice.started_at + self._asking.speech_ms / 1000
+
+
+def _print(console: Console, text: str) -> None:
+    """Print a line that is no part of the conversation."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
+from rich.text import Text
 
 from duologue.cli.demo_script import Question
-from duologue.cli.terminal import describe_call
+from duologue.cli.terminal import describe_call, printable
 from duologue.cli.turns import Turn, TurnLog
 
 RIGHT = "right"
@@ -46,7 +47,7 @@ class DemoReport:
         """All turns."""
         table = Table("heard", "called", "answered", "ms *", "verdict")
         for asked, verdict in zip(self._asked, self.verdicts, strict=True):
-            table.add_row(*self._row(asked.turn), verdict)
+            table.add_row(*(Text(printable(cell)) for cell in (*self._row(asked.turn), verdict)))
         return table
 
     def latency(self) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from duologue.audio import resample
 from duologue.cli.installed import Machine, examine
@@ -170,6 +171,6 @@ def _print(console: Console, machine: Machine, checks: tuple[Check, ...], can_ta
 def _package_table(machine: Machine) -> Table:
     table = Table("package", "version", "for", "get it with", box=None, pad_edge=False)
     for package in machine.packages:
-        remedy = "" if package.version else package.remedy.replace("[", r"\[")
+        remedy = Text("" if package.version else package.remedy)
         table.add_row(package.name, package.version or "missing", package.purpose, remedy)
     return table

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
-from contextlib import aclosing, nullcontext
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -69,14 +67,20 @@ async def run_talk(settings: TalkSettings, console: Console) -> int:
         DuologueError: Something given is wrong, or something needed is missing.
         SessionEnded: The provider ended the session.
     """
-    recordings = [open_recording(file, realtime=settings.realtime) for file in settings.files]
-    client = make_client(settings.provider, settings.request).with_middleware(FunctionInvocation())
-    async with client, client.create_session(settings.options, unsupported="drop") as session:
+    async with AsyncExitStack() as stack:
+        recordings = [
+            await stack.enter_async_context(aclosing(open_recording(file, realtime=settings.realtime)))
+            for file in settings.files
+        ]
+        client = make_client(settings.provider, settings.request).with_middleware(FunctionInvocation())
+        await stack.enter_async_context(client)
+        session = await stack.enter_async_context(client.create_session(settings.options, unsupported="drop"))
         source = MicrophoneSource(format=PCM16_24K) if settings.microphone else Playlist()
-        async with aclosing(source), aclosing(open_sink(settings)) as sink:
-            recorder = open_recorder(settings.save)
-            with recorder or nullcontext():
-                return await Talk(settings, session, source, sink, recorder).run(recordings, console)
+        await stack.enter_async_context(aclosing(source))
+        sink = await stack.enter_async_context(aclosing(open_sink(settings)))
+        if recorder := open_recorder(settings.save):
+            stack.enter_context(recorder)
+        return await Talk(settings, session, source, sink, recorder).run(recordings, console)
 
 
 def open_sink(settings: TalkSettings) -> AudioSink:
@@ -126,22 +130,25 @@ class Talk:
             await asyncio.Event().wait()  # until the user stops it
             return
         for file, recording in zip(self._settings.files, recordings, strict=True):
-            await self._turn(str(file), self._play(self._source, file, recording))
+            known = len(self._log.turns)
+            await self._play(self._source, file, recording)
+            if await self._log.until_begun(known, _GRACE_SECONDS):
+                await self._finish(str(file), known)
+            else:
+                self._note(f"{file}: no turn came of it, as no speech was found.")
         for text in self._settings.texts:
-            await self._turn(f'"{text}"', self._session.send_text(text))
+            known = len(self._log.turns)
+            await self._session.send_text(text)
+            await self._finish(f'"{text}"', known)
 
-    async def _turn(self, name: str, ask: Coroutine[Any, Any, object]) -> None:
-        known = len(self._log.turns)
-        await ask
-        if not await self._log.until(lambda: len(self._log.turns) > known, _GRACE_SECONDS):
-            self._note(f"{name}: no turn came of it, as no speech was found.")
-            return
-        limit = self._settings.timeout
-        if not await self._log.until(lambda: all(turn.outcome for turn in self._log.turns[known:]), limit):
+    async def _finish(self, name: str, known: int) -> None:
+        """Wait until the turns after the first `known` ones are over, and their answers heard."""
+        log, limit = self._log, self._settings.timeout
+        if not await log.until_over(known, limit):
             self._note(f"{name}: the answer was not over within {limit:g} s.")
             await self._session.interrupt()
             return
-        for turn in self._log.turns[known:]:
+        for turn in log.turns[known:]:
             if turn.outcome != "completed":
                 reason = f" {turn.error}" if turn.error and self._settings.as_json else ""  # else it was shown
                 self._note(f"{name}: the turn ended: {turn.outcome}.{reason}")

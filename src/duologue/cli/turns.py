@@ -92,9 +92,15 @@ class TurnLog:
             return False
         return True
 
-    async def until_over(self, turn: Turn, seconds: float) -> bool:
-        """Wait until `turn` is over; whether that was so within that time."""
-        return await self.until(lambda: turn.outcome is not None, seconds)
+    async def until_begun(self, known: int, seconds: float) -> bool:
+        """Wait until there are more than `known` turns; whether that was so within that time."""
+        return await self.until(lambda: len(self.turns) > known, seconds)
+
+    async def until_over(self, known: int, seconds: float) -> bool:
+        """Wait until there are more than `known` turns, and the new ones are over; whether that was so in that time."""
+        return await self.until(
+            lambda: len(self.turns) > known and all(turn.outcome is not None for turn in self.turns[known:]), seconds
+        )
 
     # --- what was said ---
 

@@ -101,7 +101,7 @@ class Hearing:
 
     def begin_manual_turn(self) -> None:
         """The application says that the user begins to speak."""
-        self._drop_turn()
+        self._withdraw_turn()
         self._buffer.clear()
         self._announce(self._open_turn(), self._buffer.position_ms)
 
@@ -174,8 +174,8 @@ class Hearing:
 
     def _add_user_item(self, item_id: str, part: m.AudioContent) -> None:
         item = m.MessageItem(id=item_id, status="completed", role="user", content=(part,))
-        previous = self._store.last_id
         self._store.put(item_id, item)
+        previous = self._store.previous_id(item_id)
         self._emit(m.ItemAdded(item=item, previous_item_id=previous))
         self._emit(m.ItemDone(item=item, previous_item_id=previous))
 

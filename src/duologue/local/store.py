@@ -76,10 +76,10 @@ class ItemStore:
         """The id of the last item."""
         return self._order[-1] if self._order else None
 
-    def previous_id(self, item_id: str) -> str | None:
-        """The id of the item before this one."""
+    def previous_id(self, item_id: str) -> str:
+        """The id of the item before this one; ``"root"`` for the first."""
         index = self._order.index(item_id)
-        return self._order[index - 1] if index else None
+        return self._order[index - 1] if index else "root"
 
     def put(self, item_id: str, item: m.Item, previous_item_id: str | None = None) -> None:
         """Add an item, or replace the one of that id. ``"root"`` puts it first, None last."""

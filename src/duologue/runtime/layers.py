@@ -32,9 +32,9 @@ class SessionLayer(Watcher, Link):
 
     # --- to override ---
 
-    async def send(self, message: ClientMessage) -> str:
-        """A message on its way to the provider. Pass it on with ``await self.inner.send(message)``."""
-        return await self.inner.send(message)
+    def send(self, message: ClientMessage) -> Coroutine[Any, Any, str]:
+        """A message on its way to the provider. Override it with ``async def``; pass on with `self.inner.send`."""
+        return self.inner.send(message)  # without a coroutine of its own, which every layer would pay for
 
     def received(self, message: ServerMessage) -> None:
         """A message on its way to the reader. Pass it on with ``self.deliver(message)``."""

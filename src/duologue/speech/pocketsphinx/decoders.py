@@ -12,7 +12,7 @@ from duologue.speech.pocketsphinx.language_model import build
 if TYPE_CHECKING:
     from pocketsphinx import Decoder
 
-MOST_FREE = 2
+MOST_FREE = 3
 """Decoders for free dictation: each holds a copy of the large language model, about 90 MiB."""
 MOST_IDLE = 8
 """Decoders with hints that wait for their next utterance."""

@@ -44,14 +44,14 @@ class PocketSphinxSpeechToText:
     once.
 
     Args:
-        workers: Processes; None: one for every two cores, at most four.
+        workers: Processes; None: one for every core, at most four.
         min_confidence: Below it, what was recognised with hints counts as not understood, 0 to 1.
     """
 
     sample_rate = 16_000
 
     def __init__(self, *, workers: int | None = None, min_confidence: float = 0.03) -> None:
-        count = workers if workers is not None else max(1, min(4, (os.cpu_count() or 2) // 2))
+        count = workers if workers is not None else min(4, os.cpu_count() or 1)
         self._min_confidence = min_confidence
         self._workers = [_Worker() for _ in range(count)]
         self._is_closed = False
