@@ -40,7 +40,7 @@ def run(example: str, *arguments: str, cwd: Path) -> str:
 
 
 def test_text_is_answered(tmp_path: Path) -> None:
-    assert run("talk_text", cwd=tmp_path) == "It is sunny in Oslo.\n"
+    assert run("talk_text", cwd=tmp_path).startswith("I am a voice assistant")
 
 
 def test_tools(tmp_path: Path) -> None:

@@ -389,6 +389,14 @@ def test_a_turn_that_was_told_is_taken_back_when_detection_finds_no_speech_in_it
     assert len(driver.all(m.InputAudioCommitted)) == 1
 
 
+def test_a_turn_without_audio_is_taken_back_when_detection_is_switched_on() -> None:
+    driver = Driver(manual())
+    driver.send(m.UserTurnStart())
+    out = driver.send(update(turn_detection=ServerTurnDetection()))
+    assert names(out) == ["SessionUpdated", "InputSpeechStopped", "InputAudioCleared"]
+    assert names(driver.hear(speech(200))) == ["InputSpeechStarted"]
+
+
 def test_off_and_on_again_in_mid_speech_keeps_the_words() -> None:
     driver = Driver()
     driver.hear(speech(400))

@@ -1,4 +1,4 @@
-"""What the embedded provider refuses, told before anything has changed."""
+"""What the embedded provider refuses beyond what its capabilities say, told before anything has changed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from duologue import messages as m
 from duologue.errors import InvalidAudio, InvalidInput, UnsupportedOperation
 from duologue.formats import PCM16_24K, AudioFormat
 from duologue.local.input import segmentation_settings
-from duologue.local.settings import PROVIDER, detection_of, local_capabilities
+from duologue.local.settings import PROVIDER, detection_of
 from duologue.options import OFF, SessionOptions
-from duologue.tools import McpServerTool, Tool
 
 _SLOWEST, _FASTEST = 0.25, 4.0
 _OF_A_WIRE = ("extra", "raw_factory")
@@ -73,11 +72,6 @@ def check_request(request: m.ResponseCreate, voices: tuple[str, ...], options: S
         UnsupportedOperation: It asks for what the embedded provider cannot do.
     """
     check_voice(request.voice, voices)
-    check_tools(request.tools or ())
-    formats = local_capabilities(options).output_formats or ()
-    if request.output_audio is not None and request.output_audio not in formats:
-        known = ", ".join(sorted(map(str, formats)))
-        raise UnsupportedOperation(f"output_audio as {request.output_audio}", PROVIDER, f"Use one of: {known}.")
     for item in request.items or ():
         if isinstance(item, m.ItemReference):
             continue
@@ -88,14 +82,6 @@ def check_request(request: m.ResponseCreate, voices: tuple[str, ...], options: S
                 PROVIDER,
                 "Add the item to the conversation, and refer to it with an ItemReference.",
             )
-
-
-def check_tools(tools: tuple[Tool, ...]) -> None:
-    """Refuse tools that somebody else would have to run."""
-    if any(isinstance(tool, McpServerTool) for tool in tools):
-        raise UnsupportedOperation(
-            "MCP servers of its own", PROVIDER, "Run the MCP server's tools in the application, as function tools."
-        )
 
 
 def _check_history(options: SessionOptions) -> None:
@@ -114,10 +100,8 @@ def _check_history(options: SessionOptions) -> None:
 
 def _check_content(content: tuple[m.Content, ...], input_audio: AudioFormat) -> None:
     for part in content:
-        if isinstance(part, m.ImageContent):
-            raise UnsupportedOperation("images", PROVIDER, "Describe the picture in text, or use a provider that sees.")
-        if isinstance(part, m.RawContent):
-            raise UnsupportedOperation("parts of an unknown kind", PROVIDER, "Use text or audio.")
+        if not isinstance(part, m.TextContent | m.AudioContent):
+            raise UnsupportedOperation(f"parts of type {type(part).__name__}", PROVIDER, "Use text or audio.")
     for clip in _clips(content):
         format = clip.format or input_audio
         if not format.is_aligned(len(clip.audio or b"")):

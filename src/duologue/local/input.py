@@ -43,7 +43,7 @@ class TurnEnded(msgspec.Struct, frozen=True):
 
 
 class TurnDropped(msgspec.Struct, frozen=True):
-    """The open turn is none: its audio is searched for turns anew."""
+    """The turn that may be open is none: its audio is searched for turns anew."""
 
 
 InputEvent = TurnBegan | TurnAudio | TurnEnded | TurnDropped
@@ -141,10 +141,9 @@ class InputBuffer:
         """What is already in the buffer is looked at, too."""
         assert self._detector is not None
         self._detector.reset()
-        events: list[InputEvent] = [] if self._turn is None else [TurnDropped()]
         audio = self._take_turn()
         self._segmenter = _Segmenter(self._detector, settings, self._position - len(audio))
-        return events + self._append_and_segment(self._segmenter, audio)
+        return [TurnDropped(), *self._append_and_segment(self._segmenter, audio)]
 
     def _take_turn(self) -> bytes:
         turn, self._turn = self._turn, None

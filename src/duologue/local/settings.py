@@ -33,6 +33,7 @@ _CONVERSATION = Capabilities(
     ),
     session_kinds=frozenset({"conversation", "transcription"}),
     turn_detections=frozenset({"server", "off"}),
+    turn_detection_tuning=frozenset({"threshold", "prefix_padding_ms", "silence_ms", "idle_timeout_ms"}),
     input_formats=_FORMATS,
     output_formats=_FORMATS,
     output_modalities=frozenset({"audio", "text"}),

@@ -191,8 +191,8 @@ class ProviderLink(Link):
                     raise
             case _:
                 self._sequencer.sent(message)
+                self._push_all(self._turns.sent(message))  # before it is sent: the answer may come at once
                 self._write(message)
-                self._push_all(self._turns.sent(message))
         self._note_waiting()
 
     def _request(self, request: m.ResponseCreate | m.Say) -> None:

@@ -257,6 +257,7 @@ class _Worker:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the parent, which then decides
             )
             try:
                 self._replay()

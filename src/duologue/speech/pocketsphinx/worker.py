@@ -9,7 +9,6 @@ import array
 import contextlib
 import os
 import select
-import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -236,7 +235,6 @@ def main() -> None:
     """Serve the parent over standard input and output."""
     target = os.dup(1)
     os.dup2(2, 1)  # what a library prints must not end up between the frames
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     with contextlib.suppress(BrokenPipeError):  # the parent is gone
         Worker(0, target).run(prewarm="--prewarm" in sys.argv)
 

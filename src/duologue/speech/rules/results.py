@@ -39,6 +39,8 @@ def _speak(result: FunctionResult) -> str:
     if not result.is_error and not reason:
         return _say(value)
     reason = reason or (_say(value) if result.output.strip() else "")
+    if "\n" in reason:  # a list of what does not fit, written for a model to act on
+        reason = ""
     return f"Sorry, that did not work: {as_sentence(reason)}" if reason else "Sorry, that did not work."
 
 

@@ -70,9 +70,7 @@ class EndingTests:
                 await client.create_session(harness.options)
 
     @pytest.mark.parametrize("turns_of_the_loop", [0, 1, 2, 3, 5, 8])
-    async def test_an_opening_that_is_cancelled_leaves_nothing(
-        self, harness: Harness, turns_of_the_loop: int
-    ) -> None:
+    async def test_an_opening_that_is_cancelled_leaves_nothing(self, harness: Harness, turns_of_the_loop: int) -> None:
         async with opened(harness) as client:
             before = asyncio.all_tasks()
 

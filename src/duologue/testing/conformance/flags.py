@@ -107,6 +107,15 @@ VALUES: dict[str, dict[str, SessionOptions]] = {
 }
 """What asks for one value of a capability that is a set of values."""
 
+TUNING: dict[str, SessionOptions] = {
+    "threshold": SessionOptions(turn_detection=ServerTurnDetection(threshold=0.6)),
+    "prefix_padding_ms": SessionOptions(turn_detection=ServerTurnDetection(prefix_padding_ms=200)),
+    "silence_ms": SessionOptions(turn_detection=ServerTurnDetection(silence_ms=700)),
+    "idle_timeout_ms": SessionOptions(turn_detection=ServerTurnDetection(idle_timeout_ms=10_000)),
+    "eagerness": SessionOptions(turn_detection=SemanticTurnDetection(eagerness="low")),
+}
+"""What asks for one of `Capabilities.turn_detection_tuning`."""
+
 FORMATS = (PCM16_8K, PCM16_16K, PCM16_24K, PCM16_48K, PCMU, PCMA, AudioFormat("pcm16", 11_025))
 
 TOLD_ONLY = frozenset(
@@ -116,7 +125,6 @@ TOLD_ONLY = frozenset(
         "tracks_playback",
         "tool_scheduling",
         "tool_cancellation",
-        "input_transcripts",
         "output_transcripts",
         "speech_events",
         "max_session_seconds",
@@ -128,6 +136,8 @@ ASKED_ELSEWHERE = frozenset(
     {
         "options",
         "mutable_options",
+        "turn_detection_tuning",
+        "input_transcripts",
         "input_formats",
         "output_formats",
         "response_options",
@@ -180,8 +190,24 @@ class FlagTests:
                 assert can.seeding == taken
             if name == "resume":
                 assert can.resumption == taken
+            if name == "transcription":
+                assert taken == (can.input_transcripts != "never")
             wanted = harness.options.merged(kind).merged(OPTIONS[name])
             await _agrees(taken, lambda: _open_and_close(client, wanted), name)
+
+    @pytest.mark.parametrize("name", TUNING)
+    async def test_turn_detection_can_be_tuned_so_far(self, harness: Harness, name: str) -> None:
+        async with _client(harness, SessionOptions()) as (client, can):
+            kind = "semantic" if name == "eagerness" else "server"
+            need(kind in can.turn_detections and "turn_detection" in can.options, f"{kind} turn detection")
+            wanted = harness.options.merged(TUNING[name])
+            await _agrees(name in can.turn_detection_tuning, lambda: _open_and_close(client, wanted), name)
+
+    async def test_transcripts_can_be_switched_off_or_not(self, harness: Harness) -> None:
+        async with _client(harness, SessionOptions()) as (client, can):
+            wanted = harness.options.merged(SessionOptions(transcription=OFF))
+            taken = can.input_transcripts != "always"
+            await _agrees(taken, lambda: _open_and_close(client, wanted), "transcription=OFF")
 
     @pytest.mark.parametrize("name", OPTIONS)
     async def test_options_can_change_or_not(self, harness: Harness, kind: SessionOptions, name: str) -> None:
@@ -213,6 +239,9 @@ class FlagTests:
             need("tools" in can.options, "tools")
             wanted = harness.options.merged(kind).merged(SessionOptions(tools=(MCP,)))
             await _agrees(can.hosted_mcp, lambda: _open_and_close(client, wanted), "hosted_mcp")
+        async with _session(harness, kind) as session:
+            approval = m.FunctionCallApproval(approval_id="approval_of_the_test", approve=True)
+            await _agrees(can.hosted_mcp, lambda: session.send(approval), "approval")
 
     async def test_images_in_a_history_are_images(self, harness: Harness) -> None:
         async with _client(harness, SessionOptions()) as (client, can):
@@ -223,15 +252,22 @@ class FlagTests:
 
 async def _agrees(can: bool, ask: Callable[[], Awaitable[object]], what: str) -> None:
     """What cannot be done is refused, and only that. Other errors are the provider's business."""
+    refusal = await _refusal(ask)
+    if can:
+        assert refusal is None, f"{what} is said to be supported, and was refused: {refusal}"
+    else:
+        assert refusal is not None, f"{what} is said not to be supported, and was not refused."
+        assert refusal.provider
+        assert refusal.operation
+
+
+async def _refusal(ask: Callable[[], Awaitable[object]]) -> UnsupportedOperation | None:
     try:
         with suppress(ValueError, SessionEnded):
             await ask()
     except UnsupportedOperation as error:
-        assert not can, f"{what} is said to be supported, and refused: {error}"
-        assert error.provider
-        assert error.operation
-    else:
-        assert can, f"{what} is said not to be supported, and was not refused."
+        return error
+    return None
 
 
 @asynccontextmanager

@@ -130,4 +130,3 @@ def _sample(can: Capabilities) -> SessionOptions:
     }
     taken = {name: value for name, value in values.items() if name in can.options}
     return SessionOptions(**taken)  # type: ignore[arg-type]
-

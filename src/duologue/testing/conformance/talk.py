@@ -167,9 +167,10 @@ async def talking(
     harness: Harness, options: SessionOptions | None = None, *middleware: Middleware
 ) -> AsyncIterator[Talk]:
     """Open a session, and close it with its client afterwards; nothing of them may be left."""
-    async with opened(harness) as client, client.with_middleware(*middleware).create_session(
-        harness.options.merged(options)
-    ) as session:
+    async with (
+        opened(harness) as client,
+        client.with_middleware(*middleware).create_session(harness.options.merged(options)) as session,
+    ):
         talk = Talk(session, harness)
         yield talk
         talk.check_conversation()
@@ -191,7 +192,7 @@ async def nothing_is_left(before: set[asyncio.Task[object]]) -> None:
     """Fail, if a task lives that was not there `before`."""
     left: set[asyncio.Task[object]] = set()
     for pause in (0.0, 0.0, 0.0, 0.05, _LEAVING_SECONDS):
-        left = asyncio.all_tasks() - before - {asyncio.current_task()}  # type: ignore[arg-type]
+        left = asyncio.all_tasks() - before - {asyncio.current_task()}
         if not left:
             return
         if pause:

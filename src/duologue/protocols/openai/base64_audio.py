@@ -1,0 +1,35 @@
+"""Audio in base64. Standard and URL-safe alphabets are read; the standard one is written."""
+
+from __future__ import annotations
+
+import binascii
+
+import pybase64
+
+
+def decode_base64(text: str) -> bytes:
+    """What `text` holds.
+
+    Raises:
+        ValueError: It is no base64.
+    """
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        padded = text.rstrip("=")
+        return pybase64.b64decode(padded + "=" * (-len(padded) % 4), altchars="-_", validate=True)
+
+
+def read_base64(value: object) -> bytes | None:
+    """What a JSON value holds; None if it is no base64."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return decode_base64(value)
+    except ValueError:
+        return None
+
+
+def encode_base64(data: bytes) -> str:
+    """`data` as text."""
+    return pybase64.b64encode_as_string(data)

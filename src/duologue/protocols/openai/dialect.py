@@ -1,0 +1,69 @@
+"""What differs between the servers that speak OpenAI's realtime wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from duologue.capabilities import Capabilities
+from duologue.formats import AudioFormat
+
+
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
+    """How one server says things. Only what is sent differs: what arrives is read with every dialect's names.
+
+    Attributes:
+        provider: The provider's name, for errors.
+        capabilities: What it can do.
+        event_names: ``"ga"`` (``response.output_audio.delta``) or ``"beta"`` (``response.audio.delta``).
+        session_layout: ``"nested"`` (``audio.input.…``), ``"flat"`` (``input_audio_format``), or ``"mixed"`` (nested
+            audio, with voice and turn detection at the top).
+        session_type: Whether ``session.type`` is sent.
+        text_with_audio: Whether speech is asked for as ``["text", "audio"]``; else as ``["audio"]``.
+        nested_tools: Whether a function's declaration sits in ``function``, as in chat completions.
+        assistant_text: The type of an assistant's text part.
+        max_output_tokens: The name of that field in the session.
+        flat_formats: The names of audio formats in a flat session.
+        input_rate: Whether a flat session states the input rate in a field of its own.
+        reasoning_effort: Whether the effort is a field of its own; else it is in ``reasoning``.
+        transcription_fields: Other names for fields of `Transcription`.
+        turn_detection_types: The wire's names of ``"server"`` and ``"semantic"`` turn detection.
+        confirms_options: Whether ``session.updated`` answers ``session.update``.
+        model_beside_session: Whether ``session.update`` carries the model beside the session object, and nothing else.
+        marks_final_commit: Whether ``input_audio_buffer.commit`` says that the input ends.
+        scripted_speech: Whether ``response.create`` takes a text to be spoken as it is.
+        input_items: The name of the field for a response's own input.
+        image_buffer: Whether pictures go to ``input_image_buffer.append``.
+        first_item_is_null: Whether a null ``previous_item_id`` in ``conversation.item.added`` means the beginning.
+        goodbye: The event that ends a session in an orderly way, if there is one.
+    """
+
+    provider: str
+    capabilities: Capabilities
+    event_names: Literal["ga", "beta"] = "ga"
+    session_layout: Literal["nested", "flat", "mixed"] = "nested"
+    session_type: bool = True
+    text_with_audio: bool = False
+    nested_tools: bool = False
+    assistant_text: Literal["output_text", "text"] = "output_text"
+    max_output_tokens: str = "max_output_tokens"
+    flat_formats: Mapping[AudioFormat, str] = {}
+    input_rate: bool = False
+    reasoning_effort: bool = False
+    transcription_fields: Mapping[str, str] = {}
+    turn_detection_types: Mapping[str, str] = {"server": "server_vad", "semantic": "semantic_vad"}
+    confirms_options: bool = True
+    model_beside_session: bool = False
+    marks_final_commit: bool = False
+    scripted_speech: bool = False
+    input_items: str = "input"
+    image_buffer: bool = False
+    first_item_is_null: bool = False
+    goodbye: str | None = None
+
+    @property
+    def modalities_field(self) -> str:
+        """The name of the field for output modalities."""
+        return "output_modalities" if self.session_layout == "nested" else "modalities"

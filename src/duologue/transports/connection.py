@@ -1,0 +1,176 @@
+"""A WebSocket connection, whatever library frames it."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+
+from duologue.transports.assembly import ProtocolViolation
+from duologue.transports.base import Closed, Frame, FrameReceiver
+from duologue.transports.delivery import Delivery
+from duologue.transports.keepalive import Liveness, Verdict, shared_timer
+from duologue.transports.limits import WebSocketLimits
+
+_MAX_REASON = 123  # RFC 6455, section 5.5: 125 bytes in a control frame, two of them the code
+_GOING_AWAY = 1001
+_LOST = "The connection was lost without a goodbye."
+
+
+class WebSocketTransport(ABC):
+    """An open WebSocket, as a `Transport`. Text arrives as str, binary messages as bytes.
+
+    Attributes:
+        subprotocol: The one that the server chose, if any.
+        request_id: The id that the server gave the handshake, if any.
+    """
+
+    subprotocol: str | None = None
+    request_id: str | None = None
+
+    def __init__(self, limits: WebSocketLimits) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._limits = limits
+        self._delivery = Delivery(self._read)
+        self._ending: Closed | None = None  # nothing is written any more, and why
+        self._over = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._abort_timer: asyncio.TimerHandle | None = None
+        self._heard = False
+        self._message_came = False
+        self._liveness = Liveness(limits, loop.time())
+        self.resolution = self._liveness.resolution
+
+    # --- the transport ---
+
+    def start(self, receiver: FrameReceiver) -> None:
+        self._delivery.start(receiver)
+
+    def write(self, frame: Frame) -> None:
+        if self._ending is None:
+            self._send(frame)
+            self._check_queue()
+
+    @property
+    def congested(self) -> bool:
+        return not self._room.is_set()
+
+    async def drain(self) -> None:
+        while not self._room.is_set():
+            await self._room.wait()
+
+    def pause_reading(self) -> None:
+        self._delivery.pause()
+
+    def resume_reading(self) -> None:
+        self._delivery.resume()
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close in an orderly way, within `close_timeout`; what was not delivered is dropped."""
+        if self._over.is_set():
+            return
+        if self._ending is None:
+            self._end(Closed(code=code, reason=reason), code, reason)
+        self._delivery.discard()
+        try:
+            await self._over.wait()
+        except asyncio.CancelledError:
+            self._abort()
+            raise
+
+    # --- what the library below reports ---
+
+    def _opened(self) -> None:
+        """The handshake is done: nothing is read until the start, and the peer is watched."""
+        self._read(False)
+        if self._limits.ping_interval or self._limits.idle_timeout:
+            shared_timer().watch(self)
+
+    def _message_received(self, frame: Frame) -> None:
+        self._heard = self._message_came = True
+        self._delivery.push(frame)
+
+    def _control_received(self) -> None:
+        self._heard = True
+
+    def _close_received(self, code: int | None, reason: str) -> None:
+        if self._ending is None:
+            self._end(Closed(by_peer=True, code=code, reason=reason))
+
+    def _violated(self, violation: ProtocolViolation) -> None:
+        if self._ending is None:
+            text = str(violation)
+            self._end(Closed(code=violation.code, error=text), violation.code, text)
+
+    def _writing_paused(self) -> None:
+        self._room.clear()
+
+    def _writing_resumed(self) -> None:
+        self._room.set()
+
+    def _lost(self, how: Closed | None = None) -> None:
+        """The socket is gone."""
+        if self._over.is_set():
+            return
+        self._ending = self._ending or how or Closed(error=_LOST)
+        self._over.set()
+        self._room.set()
+        shared_timer().unwatch(self)
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+        self._delivery.close(self._ending)
+
+    # --- ends ---
+
+    def _end(self, how: Closed, code: int | None = None, reason: str = "") -> None:
+        """Part, with a goodbye if there is a `code`; cut the line if that takes too long."""
+        self._ending = how
+        self._abort_timer = self._loop.call_later(self._limits.close_timeout, self._abort)
+        if code is not None:
+            self._send_close(code, reason.encode()[:_MAX_REASON].decode(errors="ignore"))
+
+    def _cut(self, error: str) -> None:
+        if self._ending is None:
+            self._ending = Closed(error=error)
+        self._abort()
+
+    def _check_queue(self) -> None:
+        if not self._room.is_set() and self._queued() > self._limits.max_queue:
+            self._cut(f"The peer does not take what is sent: {self._queued()} bytes wait.")
+
+    def check(self, now: float) -> None:
+        """Look whether the peer is still there; the shared timer calls this."""
+        verdict = self._liveness.check(now, heard=self._heard, message=self._message_came, deaf=self._delivery.blocked)
+        self._heard = self._message_came = False
+        match verdict:
+            case Verdict.PING if self._ending is None:
+                self._send_ping()
+                self._check_queue()
+            case Verdict.DEAD:
+                self._cut("The peer is gone: it did not answer a ping in time.")
+            case Verdict.IDLE if self._ending is None:
+                error = f"No message came for {self._limits.idle_timeout:g} s."
+                self._end(Closed(error=error), _GOING_AWAY, error)
+
+    # --- what the library below does ---
+
+    @abstractmethod
+    def _send(self, frame: Frame) -> None: ...
+
+    @abstractmethod
+    def _send_ping(self) -> None: ...
+
+    @abstractmethod
+    def _send_close(self, code: int, reason: str) -> None: ...
+
+    @abstractmethod
+    def _read(self, wanted: bool) -> None: ...
+
+    @abstractmethod
+    def _queued(self) -> int:
+        """Bytes that wait to be sent."""
+
+    @abstractmethod
+    def _abort(self) -> None:
+        """Cut the connection at once; `_lost` follows."""

@@ -1,0 +1,99 @@
+"""From the socket to the receiver: in order, and only while it wants more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from duologue.transports.base import Closed, Frame, FrameReceiver
+
+
+class Delivery:
+    """Hands frames to a receiver; keeps what arrives while it is paused, which it is until it starts.
+
+    Pausing stops the socket too. What is kept is therefore no more than what had been read from it by then.
+
+    Args:
+        read: Called with whether the socket is to be read from now on.
+    """
+
+    def __init__(self, read: Callable[[bool], None]) -> None:
+        self._read = read
+        self._receiver: FrameReceiver | None = None
+        self._kept: deque[Frame] = deque()
+        self._paused = False
+        self._direct = False  # nothing stands between the socket and the receiver
+        self._discards = False
+        self._closed: Closed | None = None
+        self._scheduled = False
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the socket is not being read."""
+        return not self._direct and not self._discards
+
+    def start(self, receiver: FrameReceiver) -> None:
+        """Begin, with what has been kept."""
+        self._receiver = receiver
+        self._go_on()
+
+    def pause(self) -> None:
+        """Hand over nothing more, from this frame on."""
+        self._paused = True
+        if self._direct:
+            self._direct = False
+            self._read(False)
+
+    def resume(self) -> None:
+        """Go on with what has been kept, then with the socket."""
+        self._paused = False
+        self._go_on()
+
+    def discard(self) -> None:
+        """Drop what was not handed over, and all that still comes; the end is told nevertheless."""
+        self._kept.clear()
+        self._direct = False
+        if not self._discards:
+            self._discards = True
+            if self._closed is None:
+                self._read(True)
+        self._go_on()
+
+    def push(self, frame: Frame) -> None:
+        """Take a frame from the socket."""
+        if self._direct and self._receiver is not None:
+            self._receiver.frame_received(frame)
+        elif not self._discards:
+            self._kept.append(frame)
+
+    def close(self, how: Closed) -> None:
+        """The connection is over: tell it, behind what has been kept."""
+        self._closed = how
+        self._direct = False
+        if self._kept or (receiver := self._receiver) is None:
+            self._go_on()
+        else:
+            self._receiver = None
+            receiver.connection_closed(how)
+
+    def _go_on(self) -> None:
+        if self._receiver is None or (self._paused and not self._discards):
+            return
+        if self._kept or self._closed is not None:
+            if not self._scheduled:
+                self._scheduled = True
+                asyncio.get_running_loop().call_soon(self._hand_over)
+        elif not self._direct and not self._discards:
+            self._direct = True
+            self._read(True)
+
+    def _hand_over(self) -> None:
+        self._scheduled = False
+        while self._receiver is not None and self._kept and not self._paused:
+            self._receiver.frame_received(self._kept.popleft())
+        if self._kept or self._closed is None:
+            self._go_on()
+        elif (receiver := self._receiver) is not None:
+            self._receiver = None
+            receiver.connection_closed(self._closed)

@@ -1,0 +1,267 @@
+"""WebSocket connections, framed by picows."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+from picows import (
+    WSCloseCode,
+    WSFrame,
+    WSHandshakeError,
+    WSListener,
+    WSMsgType,
+    WSParsedURL,
+    WSProtocolError,
+    WSTransport,
+    ws_connect,
+)
+from python_socks import ProxyError
+
+from duologue.secret import Secret
+from duologue.transports.assembly import PROTOCOL_ERROR, MessageAssembler, ProtocolViolation, not_utf8
+from duologue.transports.base import Closed, Frame
+from duologue.transports.connection import WebSocketTransport
+from duologue.transports.dialer import Dialer
+from duologue.transports.handshake import (
+    SILENT,
+    ConnectFailed,
+    HandshakeRefused,
+    hung_up,
+    not_a_websocket,
+    refused,
+    request_headers,
+    request_id,
+    server_of,
+    subprotocol_names,
+    unreachable,
+)
+from duologue.transports.limits import WebSocketLimits
+from duologue.transports.proxy import ProxyChoice, proxy_for
+from duologue.transports.tls import shared_context
+
+if TYPE_CHECKING:
+    from asyncio import Transport as SocketTransport
+
+__all__ = ["ConnectFailed", "HandshakeRefused", "WebSocketLimits", "WebSocketTransport", "connect_websocket"]
+
+_TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
+_PING, _CLOSE = WSMsgType.PING, WSMsgType.CLOSE
+_READ_BUFFER = 4096  # bytes; it grows with the messages, so that an idle connection stays small
+
+
+async def connect_websocket(
+    url: str,
+    *,
+    headers: Mapping[str, str | Secret] | None = None,
+    subprotocols: Sequence[str | Secret] = (),
+    ssl_context: ssl.SSLContext | None = None,
+    proxy: ProxyChoice = True,
+    connect_timeout: float | None = 10.0,
+    limits: WebSocketLimits | None = None,
+) -> WebSocketTransport:
+    """Open a WebSocket. Nothing is read from it before its `start`. Redirects are not followed.
+
+    Args:
+        url: Where to, ``ws://`` or ``wss://``.
+        headers: Sent with the handshake.
+        subprotocols: Offered, the best first.
+        ssl_context: For ``wss://``; otherwise one that all connections share, and that trusts what the system does.
+        proxy: An HTTP or SOCKS proxy; True takes the environment's, None goes directly.
+        connect_timeout: For the name, TCP, the proxy, TLS and the handshake together, in s.
+        limits: Sizes and times of the connection.
+
+    Raises:
+        InvalidInput: The URL, a header, a subprotocol or the proxy is wrong.
+        HandshakeRefused: The server answered with something else than a WebSocket.
+        ConnectFailed: The server, or the proxy, could not be reached or did not answer in time.
+    """
+    server = server_of(url)
+    offered = subprotocol_names(subprotocols)
+    extra = request_headers(headers)
+    if offered:
+        extra.append(("Sec-WebSocket-Protocol", ", ".join(offered)))
+    way = proxy_for(server, proxy)
+    limits = limits or WebSocketLimits()
+    dialer = Dialer()
+
+    async def dial(endpoint: WSParsedURL) -> socket.socket:
+        return await dialer.dial(endpoint.host, endpoint.port)
+
+    try:
+        async with asyncio.timeout(connect_timeout):
+            _, listener = await ws_connect(
+                lambda: _Listener(limits),
+                url,
+                ssl_context=(ssl_context or shared_context()) if server.secure else None,
+                proxy=way,
+                proxy_ssl_context=shared_context() if way and way.startswith("https:") else None,
+                socket_factory=dial,
+                extra_headers=extra,
+                max_redirects=0,
+                max_frame_size=limits.max_message_size,
+                enable_auto_pong=False,
+                websocket_handshake_timeout=None,
+                logger_name=SILENT,
+                read_buffer_init_size=_READ_BUFFER,
+            )
+        if listener is None:  # that is how picows tells it
+            raise hung_up(server)
+        return cast(_Listener, listener).connection_for(offered)
+    except BaseException as error:
+        dialer.hang_up()
+        match error:
+            case WSHandshakeError():
+                raise refused(error.raw_header or b"", error.raw_body or b"") from None
+            case ProxyError():
+                raise ConnectFailed(f"The proxy did not connect to {server}: {error}.", retryable=False) from error
+            case OSError():
+                raise unreachable(server, connect_timeout, error) from error
+        raise
+
+
+class PicowsTransport(WebSocketTransport):
+    """A connection on picows' core."""
+
+    def __init__(self, limits: WebSocketLimits, wire: WSTransport) -> None:
+        super().__init__(limits)
+        self._wire = wire
+        self._socket: SocketTransport = wire.underlying_transport
+        self._socket.set_write_buffer_limits(limits.high_water, limits.low_water)
+        self._bytes_as = _BINARY if limits.binary else _TEXT
+
+    def _send(self, frame: Frame) -> None:
+        self._wire.send(self._bytes_as if type(frame) is bytes else _TEXT, frame)
+
+    def _send_ping(self) -> None:
+        self._wire.send_ping()
+
+    def _send_pong(self, payload: bytes) -> None:
+        if not self.congested:  # a later ping is answered instead (RFC 6455, section 5.5.3)
+            self._wire.send_pong(payload)
+
+    def _send_close(self, code: int, reason: str) -> None:
+        self._wire.send_close(cast(WSCloseCode, code), reason.encode())
+
+    def _close_received(self, code: int | None, reason: str) -> None:
+        if not self._wire.is_close_frame_sent:
+            self._send_close(code or WSCloseCode.OK.value, "")
+        super()._close_received(code, reason)
+        self._wire.disconnect()
+
+    def _read(self, wanted: bool) -> None:
+        if not self._socket.is_closing():
+            if wanted:
+                self._socket.resume_reading()
+            else:
+                self._socket.pause_reading()
+
+    def _queued(self) -> int:
+        return self._socket.get_write_buffer_size()
+
+    def _abort(self) -> None:
+        self._wire.disconnect(graceful=False)
+
+
+class _Listener(WSListener):
+    """What picows calls: makes messages of its frames. A frame's memory is only good during the call."""
+
+    def __init__(self, limits: WebSocketLimits) -> None:
+        super().__init__()
+        self._limits = limits
+        self._assembler = MessageAssembler(limits.max_message_size)
+        self._connection: PicowsTransport | None = None
+        self._chosen: str | None = None
+        self._request_id: str | None = None
+        self._collecting: asyncio.Task[None] | None = None
+
+    def connection_for(self, offered: Sequence[str]) -> PicowsTransport:
+        """The connection, once the handshake is done.
+
+        Raises:
+            ConnectFailed: The server chose a subprotocol that was not offered.
+        """
+        assert self._connection is not None
+        if self._connection.subprotocol not in (None, *offered):
+            raise not_a_websocket()
+        return self._connection
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        connection = self._connection = PicowsTransport(self._limits, transport)
+        headers = {name.lower(): value for name, value in transport.response.headers.items()}
+        connection.subprotocol = headers.get("sec-websocket-protocol")
+        connection.request_id = request_id(headers)
+        connection._opened()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        connection = self._connection
+        assert connection is not None
+        kind = frame.msg_type
+        if transport.is_close_frame_sent:
+            if kind is _CLOSE:
+                transport.disconnect()
+            return
+        try:
+            if kind is _TEXT and frame.fin and not self._assembler.open and not frame.rsv1:
+                connection._message_received(_text(frame))
+            else:
+                self._uncommon(connection, kind, frame)
+        except ProtocolViolation as violation:
+            connection._violated(violation)
+
+    def _uncommon(self, connection: PicowsTransport, kind: WSMsgType, frame: WSFrame) -> None:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            raise ProtocolViolation(PROTOCOL_ERROR, "A frame uses an extension that was not agreed on.")
+        payload, final = frame.get_payload_as_bytes(), bool(frame.fin)
+        if kind is _TEXT or kind is _BINARY:
+            message = self._assembler.begin(payload, text=kind is _TEXT, final=final)
+        elif kind is _CONTINUATION:
+            message = self._assembler.proceed(payload, final=final)
+        else:
+            message = None
+        if message is not None:
+            connection._message_received(message)
+            return
+        connection._control_received()
+        if kind is _PING:
+            connection._send_pong(payload)
+        elif kind is _CLOSE:
+            code = int.from_bytes(payload[:2], "big") if payload else None
+            connection._close_received(code, payload[2:].decode())
+
+    def pause_writing(self) -> None:
+        if self._connection is not None:
+            self._connection._writing_paused()
+
+    def resume_writing(self) -> None:
+        if self._connection is not None:
+            self._connection._writing_resumed()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        sent = transport.close_handshake.sent if transport.close_handshake is not None else None
+        if sent is None or connection._ending is not None:
+            connection._lost()
+            return
+        self._collecting = asyncio.get_running_loop().create_task(_collect(transport))
+        code = getattr(sent.code, "value", sent.code)
+        connection._lost(Closed(code=code, error=sent.reason or "The receiver of a frame failed."))
+
+
+def _text(frame: WSFrame) -> str:
+    try:
+        return frame.get_payload_as_utf8_text()
+    except UnicodeDecodeError:
+        raise not_utf8() from None
+
+
+async def _collect(transport: WSTransport) -> None:
+    """Fetch the violation that picows ended the connection for, which nobody else would."""
+    with suppress(WSProtocolError):
+        await transport.wait_disconnected()
