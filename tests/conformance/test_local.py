@@ -2,61 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
-
 import pytest
 
-from duologue import messages as m
-from duologue.audio.convert import Converter
-from duologue.formats import PCM16_16K, AudioFormat
-from duologue.local import LocalRealtimeClient
-from duologue.speech.responder import CallRequested, ResponderEvent, ResponderRequest, TextChunk
-from duologue.testing.conformance import ConformanceSuite, Harness
-from duologue.testing.stages import LoudnessDetector, ScriptedResponder, ScriptedSpeechToText, ToneTextToSpeech
-
-
-class Voices(ToneTextToSpeech):
-    """Takes any voice."""
-
-    def voices(self) -> tuple[str, ...]:
-        return ()
-
-
-class LocalHarness(Harness):
-    """What is said is a tone; what is heard is written down."""
-
-    def __init__(self) -> None:
-        self._said: list[str] = []
-
-    def make_client(self) -> LocalRealtimeClient:
-        self._speech_to_text = ScriptedSpeechToText(self._said)
-        return LocalRealtimeClient(
-            speech_to_text=self._speech_to_text,
-            responder=ScriptedResponder(self._answer),
-            text_to_speech=Voices(),
-            voice_activity=LoudnessDetector,
-            lead_ms=60_000,
-        )
-
-    async def speech(self, text: str, format: AudioFormat) -> bytes:
-        self._speech_to_text.transcripts.append(text)
-        tone = array("h", ([9_000] * 16 + [-9_000] * 16) * 250).tobytes()  # half a second of 500 Hz
-        converter = Converter(PCM16_16K, format)
-        return converter.process(tone) + converter.flush()
-
-    def _answer(self, request: ResponderRequest) -> Iterable[ResponderEvent]:
-        last = request.items[-1] if request.items else None
-        asked = last.text if isinstance(last, m.MessageItem) else ""
-        if isinstance(last, m.FunctionResult):
-            yield TextChunk(f"It says {last.output}.")
-        elif asked == self.long_prompt:
-            yield TextChunk("Number. " * 3_000)
-        elif asked == self.tool_prompt and request.tools and request.tool_choice != "none":
-            yield CallRequested("get_weather", '{"city": "Oslo"}')
-        else:
-            yield TextChunk("Hello and ")
-            yield TextChunk("good morning to you.")
+from duologue.testing.conformance import ConformanceSuite
+from local_harness import LocalHarness
 
 
 class TestLocal(ConformanceSuite):

@@ -292,6 +292,14 @@ def test_options_that_change_hold_for_the_next_answer(changes: dict[str, object]
     assert getattr(driver.last(c.Answer).request, field) == changes[field]
 
 
+def test_what_users_say_to_new_tools_is_worked_out_before_they_say_it() -> None:
+    driver = Driver()
+    driver.send(update(instructions="New."))
+    assert driver.commands == []
+    driver.send(update(tools=(LOOK,)))
+    assert driver.commands == [c.PrepareHints((LOOK,))]
+
+
 def test_the_voice_the_speed_and_the_modality_may_change() -> None:
     driver = Driver(SessionOptions(voice="alto"))
     driver.send(update(voice="tenor", speed=1.5), m.Say(text="Hello"))

@@ -35,6 +35,7 @@ from duologue.testing.stages import (
     ScriptedUtterance,
     ToneTextToSpeech,
 )
+from duologue.tools import FunctionTool, Tool
 from engine_driver import silence, speech
 
 Kind = TypeVar("Kind", bound=ServerMessage)
@@ -656,6 +657,36 @@ async def test_a_transcript_that_takes_its_time_can_be_given_up() -> None:
         assert speech_to_text.utterances[0].is_cancelled
         await settle(5)
         assert working() == []
+
+
+async def test_what_users_will_say_is_not_worked_out_on_the_event_loop() -> None:
+    here, threads, again = threading.get_ident(), list[int](), threading.Event()
+    tools = (FunctionTool(name="look"),)
+
+    class Slow(ScriptedResponder):
+        def expects(self, tools: tuple[Tool, ...]) -> tuple[str, ...]:
+            threads.append(threading.get_ident())
+            if tools:
+                again.set()
+            return ()
+
+    client = make_client(responder=Slow(echo))
+    async with client, client.create_session(TEXT) as session:
+        assert len(threads) == 1
+        await session.update(SessionOptions(tools=tools))
+        assert await asyncio.to_thread(again.wait, 10)
+    assert here not in threads
+
+
+async def test_a_responder_that_does_not_know_what_to_expect_says_so_at_once() -> None:
+    class Lost(ScriptedResponder):
+        def expects(self, tools: tuple[Tool, ...]) -> tuple[str, ...]:
+            raise SpeechFailed("No phrases.")
+
+    client = make_client(responder=Lost(echo))
+    with pytest.raises(SpeechFailed, match="No phrases"):
+        await client.create_session()
+    await client.aclose()
 
 
 # --- audio that does not fit ---

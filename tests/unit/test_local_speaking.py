@@ -136,7 +136,7 @@ _CHUNKS = st.lists(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(chunks=_CHUNKS, lead_ms=LEAD_MS, lateness=st.floats(0, 0.05), format=st.sampled_from([PCM16_24K, PCMU]))
 def test_audio_is_never_too_far_ahead_and_is_never_held_back_too_long(
     chunks: list[tuple[int, float]], lead_ms: int, lateness: float, format: AudioFormat
@@ -197,7 +197,7 @@ def _check_words_come_with_their_audio(out: list[str | bytes], starts_ms: list[i
             assert all(start <= position_ms + 2 for start in starts_ms[: words - 1])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     turns=st.lists(
         st.tuples(st.integers(1, 12), st.floats(0, 1.5), st.sampled_from(["say", "beside", "text"])), max_size=8
@@ -219,7 +219,8 @@ def test_answers_that_follow_each_other_are_not_too_far_ahead_either(
     for words, pause, kind in turns:
         if kind == "text":
             driver.send(m.ResponseCreate(output_modalities=("text",)))
-            driver.answer("shown") if driver.all(c.Answer) else None
+            if driver.all(c.Answer):
+                driver.answer("shown")
         else:
             driver.send(m.Say(text="word " * words))
         driver.speak()
@@ -253,7 +254,7 @@ def test_after_a_truncation_the_next_answer_starts_at_once() -> None:
     assert driver.audio_ms == 2_000
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(times=st.lists(st.floats(0, 5), max_size=30), lead_ms=LEAD_MS)
 def test_a_tick_never_leaves_a_deadline_in_the_past(times: list[float], lead_ms: int) -> None:
     driver = Driver(SessionOptions(turn_detection=None), lead_ms=lead_ms)

@@ -8,8 +8,8 @@ from duologue import messages as m
 from duologue.errors import InvalidAudio, InvalidInput, UnsupportedOperation
 from duologue.formats import PCM16_24K, AudioFormat
 from duologue.local.input import segmentation_settings
-from duologue.local.settings import PROVIDER, detection_of
-from duologue.options import OFF, SessionOptions
+from duologue.local.settings import MODEL, PROVIDER, detection_of
+from duologue.options import OFF, SessionOptions, Transcription
 
 _SLOWEST, _FASTEST = 0.25, 4.0
 _OF_A_WIRE = ("extra", "raw_factory")
@@ -25,6 +25,9 @@ def check_options(options: SessionOptions, voices: tuple[str, ...]) -> None:
     for name in _OF_A_WIRE:
         if getattr(options, name):
             raise UnsupportedOperation(f"the option {name}", PROVIDER, "There is no wire that it could change.")
+    if options.model not in (None, MODEL):
+        raise UnsupportedOperation(f"the model {options.model!r}", PROVIDER, "Give the client another responder.")
+    _check_transcription(options)
     check_voice(options.voice, voices)
     if options.speed is not None and not _SLOWEST <= options.speed <= _FASTEST:
         raise InvalidInput(f"speed is between {_SLOWEST} and {_FASTEST}, and 1.0 is normal; not {options.speed}.")
@@ -36,6 +39,14 @@ def check_options(options: SessionOptions, voices: tuple[str, ...]) -> None:
     if options.kind == "transcription" and options.transcription is OFF:
         raise InvalidInput("A session of kind 'transcription' with transcription=OFF would tell nothing.")
     _check_history(options)
+
+
+def _check_transcription(options: SessionOptions) -> None:
+    stated = options.transcription
+    for name in ("model", "languages", "prompt", "delay"):
+        if isinstance(stated, Transcription) and getattr(stated, name) is not None:
+            way_out = "It takes language and keywords; another SpeechToText may take more."
+            raise UnsupportedOperation(f"{name} of transcription", PROVIDER, way_out)
 
 
 def check_voice(voice: str | None, voices: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from duologue.link import Link, ProviderMetadata
 from duologue.local.checks import check_options
 from duologue.local.engine import EngineSettings, LocalEngine
 from duologue.local.link import LocalLink
-from duologue.local.settings import PROVIDER, detection_of, effective, local_capabilities
+from duologue.local.settings import MODEL, PROVIDER, detection_of, effective, local_capabilities
 from duologue.local.speaking import DELTA_MS
 from duologue.options import SessionOptions
 from duologue.runtime.provider import ProviderClient
@@ -65,7 +65,7 @@ class LocalRealtimeClient(ProviderClient):
 
     @property
     def metadata(self) -> ProviderMetadata:
-        return ProviderMetadata(provider=PROVIDER, model="local")
+        return ProviderMetadata(provider=PROVIDER, model=MODEL)
 
     def capabilities(self, options: SessionOptions | None = None) -> Capabilities:
         return local_capabilities(options)
@@ -73,6 +73,8 @@ class LocalRealtimeClient(ProviderClient):
     async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
         make_detector = await self._start()
         check_options(effective(options), self._text_to_speech.voices())
+        # What follows takes many milliseconds the first time: not on the event loop.
+        await asyncio.to_thread(self._responder.expects, effective(options).tools or ())
         if detection_of(effective(options)) is not None:
             make_detector = _already_made(await _make_off_the_loop(make_detector))
         settings = EngineSettings(
@@ -122,7 +124,7 @@ class LocalRealtimeClient(ProviderClient):
 
 
 async def _make_off_the_loop(make_detector: VoiceActivityDetectorFactory) -> VoiceActivityDetector:
-    """Loading a model takes tens of milliseconds. A detector that nobody waits for any more is closed."""
+    """A detector that nobody waits for any more is closed."""
     making = asyncio.ensure_future(asyncio.to_thread(make_detector))
     try:
         return await asyncio.shield(making)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from duologue.speech.responder import ResponderRequest
+from duologue.tools import Tool
 
 
 class BeginUtterance(msgspec.Struct, frozen=True):
@@ -34,6 +35,12 @@ class CancelUtterance(msgspec.Struct, frozen=True):
     item_id: str
 
 
+class PrepareHints(msgspec.Struct, frozen=True):
+    """These tools are offered from now on: work out what users will say, which takes its time, before they say it."""
+
+    tools: tuple[Tool, ...]
+
+
 class Answer(msgspec.Struct, frozen=True):
     """Have the responder answer."""
 
@@ -56,4 +63,6 @@ class StopResponse(msgspec.Struct, frozen=True):
     response_id: str
 
 
-Command = BeginUtterance | FeedUtterance | FinishUtterance | CancelUtterance | Answer | Speak | StopResponse
+Command = (
+    BeginUtterance | FeedUtterance | FinishUtterance | CancelUtterance | PrepareHints | Answer | Speak | StopResponse
+)

@@ -267,6 +267,8 @@ class LocalEngine:
         # What the new settings make of the audio in the buffer is told after they are confirmed.
         self.options = self._responses.options = options
         self._messages.append(m.SessionUpdated(options=options))
+        if changes.tools is not None:
+            self._commands.append(c.PrepareHints(changes.tools))
         self._hearing.update(options)
 
     # --- items ---

@@ -11,6 +11,7 @@ from duologue.speech.segmentation import SegmentationSettings, SpeechSegmenter, 
 from duologue.speech.stages import VoiceActivityDetector, VoiceActivityDetectorFactory
 
 _BYTES_PER_MS = 32  # of s16le at 16 kHz
+_LONGEST_TURN = 32 * 2**20  # bytes: 17 minutes
 _KEPT_MS = 1_000  # before the prefix padding: what a detector may need to make up its mind
 
 
@@ -145,6 +146,13 @@ class InputBuffer:
         self._segmenter = _Segmenter(self._detector, settings, self._position - len(audio))
         return [TurnDropped(), *self._append_and_segment(self._segmenter, audio)]
 
+    def _keep(self, audio: bytes) -> None:
+        """More audio of the open turn. Of one that never ends, only the last part is kept."""
+        assert self._turn is not None
+        self._turn += audio
+        if len(self._turn) > _LONGEST_TURN:
+            del self._turn[: len(self._turn) - _LONGEST_TURN]
+
     def _take_turn(self) -> bytes:
         turn, self._turn = self._turn, None
         return bytes(turn or b"")
@@ -156,7 +164,7 @@ class InputBuffer:
         if self._turn is None:
             self._turn = bytearray()
             events.append(TurnBegan((self._position - len(pcm)) // _BYTES_PER_MS))
-        self._turn += pcm
+        self._keep(pcm)
         return [*events, TurnAudio(pcm)]
 
     def _append_and_segment(self, segmenter: _Segmenter, pcm: bytes) -> list[InputEvent]:
@@ -192,7 +200,7 @@ class InputBuffer:
             return
         audio = bytes(self._recent[:size])
         del self._recent[:size]
-        self._turn += audio
+        self._keep(audio)
         events.append(TurnAudio(audio))
 
 

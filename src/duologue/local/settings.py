@@ -9,6 +9,7 @@ from duologue.formats import PCM16_8K, PCM16_16K, PCM16_24K, PCM16_48K, PCMA, PC
 from duologue.options import Off, ServerTurnDetection, SessionOptions, Transcription
 
 PROVIDER = "local"
+MODEL = "local"
 """The provider's name."""
 
 _FORMATS = frozenset({PCM16_8K, PCM16_16K, PCM16_24K, PCM16_48K, PCMU, PCMA})
@@ -92,7 +93,7 @@ _DETECTION = ServerTurnDetection(
 
 _DEFAULTS = SessionOptions(
     kind="conversation",
-    model="local",
+    model=MODEL,
     input_audio=PCM16_24K,
     output_audio=PCM16_24K,
     output_modalities=("audio",),

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from duologue.local import commands as c
 from duologue.local.engine import LocalEngine
 from duologue.speech.responder import Finished, Responder
 from duologue.speech.stages import SpeechToText, TextToSpeech, Transcript, Utterance
+from duologue.tools import Tool
 
 Result = TypeVar("Result")
 
@@ -79,6 +80,8 @@ class Stages:
                 if utterance := self._utterances.pop(item_id, None):
                     utterance.cancel()
                 self._stop(item_id)
+            case c.PrepareHints(tools=tools):
+                self._spawn(self._prepare_hints(tools), "hints")
             case c.Answer(response_id=response_id):
                 self._work("responder", response_id, partial(self._answer, command))
             case c.Speak(response_id=response_id):
@@ -118,6 +121,10 @@ class Stages:
         return lambda: self._speech_to_text.utterance(
             hints=command.hints, language=command.language, on_partial=words_so_far
         )
+
+    async def _prepare_hints(self, tools: tuple[Tool, ...]) -> None:
+        with suppress(StageFailed):  # an utterance will meet it again, and tell
+            await _guarded("responder", lambda: asyncio.to_thread(self._responder.expects, tools))
 
     async def _transcribe(self, item_id: str, utterance: _OpenUtterance) -> None:
         try:

@@ -86,6 +86,7 @@ class _OpenItem:
                 self._arguments += text
             case m.FunctionArgumentsDone(arguments=arguments):
                 require(isinstance(self._item, m.FunctionCall), "Only a function call has arguments.")
+                require(self._whole_arguments is None, "The arguments are whole once.")
                 require(self._arguments in ("", arguments), "The arguments are what their deltas make.")
                 self._whole_arguments = arguments
             case m.ContentPartAdded(part=part, content_index=index):
@@ -108,7 +109,7 @@ class _OpenItem:
         require(item.status != "in_progress", "An item that is done is not in progress.")
         if isinstance(item, m.FunctionCall):
             require(bool(item.call_id and item.name), "A call has an id and a name.")
-            require(self._whole_arguments in (None, item.arguments), "The arguments are what was announced.")
+            require(self._whole_arguments == item.arguments, "The arguments are what was announced.")
         elif isinstance(item, m.MessageItem):
             require(item.role == "assistant", "A response speaks for the assistant.")
             require(_words(item.content) == _words(tuple(self._parts)), "An item says what its parts say.")
@@ -127,6 +128,7 @@ class _OpenPart:
         self._is_text = isinstance(part, m.TextContent)
         self._words = ""
         self._words_over = False
+        self._has_audio = False
         self._audio_over = False
 
     def feed(self, message: ServerMessage) -> None:
@@ -142,6 +144,7 @@ class _OpenPart:
             case m.OutputAudioDelta():
                 require(not self._is_text, "A text part has no audio.")
                 require(not self._audio_over, "The audio is whole already.")
+                self._has_audio = True
             case m.OutputAudioDone():
                 require(not self._audio_over, "The audio is whole once.")
                 self._audio_over = True
@@ -151,6 +154,8 @@ class _OpenPart:
     def close(self, part: m.Content) -> None:
         """The part is done, as `part`."""
         require(isinstance(part, m.TextContent) == self._is_text, "A part does not change its kind.")
+        require(self._words_over or not self._words, "The words are whole before their part is done.")
+        require(self._audio_over or not self._has_audio, "The audio is whole before its part is done.")
         require(_words((part,)) == self._words, f"Deltas have said {self._words!r}.")
 
 

@@ -13,7 +13,7 @@ class InterruptionTests:
     async def test_speech_interrupts_an_answer_that_is_being_given(self, harness: Harness) -> None:
         async with talking(harness) as talk:
             item_id = await _hear_some(talk, harness.long_prompt)
-            response_id = talk.of(m.ResponseCreated)[-1].response_id
+            response_id = talk.last(m.ResponseCreated).response_id
             await talk.say(harness.short_prompt)
             interrupted = await talk.until(m.Interrupted)
             assert interrupted.response_id == response_id

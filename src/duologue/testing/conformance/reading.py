@@ -29,7 +29,7 @@ class ReadingTests:
                         talk.note(await reading)
                     except asyncio.CancelledError:
                         await asyncio.sleep(0)
-            done = talk.of(m.ResponseDone)[-1]
+            done = talk.last(m.ResponseDone)
             assert done.status == "completed"
             if talk.can.output_transcripts == "always":
                 words = [d.text for d in talk.messages if isinstance(d, m.OutputTranscriptDelta | m.OutputTextDelta)]
@@ -44,7 +44,7 @@ class ReadingTests:
                     async for message in talk.session:
                         talk.note(message)
                         break
-            assert talk.of(m.ResponseDone)[-1].status == "completed"
+            assert talk.last(m.ResponseDone).status == "completed"
 
     async def test_two_readers_at_once_are_an_error(self, harness: Harness) -> None:
         async with talking(harness) as talk:

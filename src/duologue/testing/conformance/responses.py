@@ -83,8 +83,8 @@ class ResponseTests:
             need(talk.can.metadata and talk.can.explicit_response, "metadata")
             await talk.session.respond(m.ResponseCreate(metadata={"a": "1", "b": "two"}))
             await talk.turn()
-            assert talk.of(m.ResponseCreated)[0].metadata == {"a": "1", "b": "two"}
-            assert talk.of(m.ResponseDone)[0].metadata == {"a": "1", "b": "two"}
+            assert talk.last(m.ResponseCreated).metadata == {"a": "1", "b": "two"}
+            assert talk.last(m.ResponseDone).metadata == {"a": "1", "b": "two"}
 
     async def test_one_response_may_be_written(self, harness: Harness) -> None:
         async with talking(harness) as talk:
@@ -115,7 +115,7 @@ class ResponseTests:
             need("items" in talk.can.response_options, "input for one response")
             await talk.session.respond(m.ResponseCreate(items=(m.MessageItem.user(harness.short_prompt),)))
             await talk.turn()
-            assert talk.of(m.ResponseDone)[0].status == "completed"
+            assert talk.last(m.ResponseDone).status == "completed"
             assert [type(item) for item in talk.conversation.items] == [m.MessageItem]  # the answer alone
 
     async def test_what_is_to_be_said_is_said(self, harness: Harness) -> None:
@@ -123,7 +123,7 @@ class ResponseTests:
             need(talk.can.say != "none", "way to be told what to say")
             await talk.session.say("Good evening.")
             await talk.turn()
-            done = talk.of(m.ResponseDone)[0]
+            done = talk.last(m.ResponseDone)
             assert done.status == "completed"
             if talk.can.say == "exact":
                 assert talk.text_of(done) == "Good evening."

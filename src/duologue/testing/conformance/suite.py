@@ -30,7 +30,7 @@ class ConformanceSuite(
     EndingTests,
     FlagTests,
 ):
-    """Proves that a provider behaves. Subclass it, give it a harness, and let pytest (with pytest-asyncio) run it.
+    """Proves that a provider behaves. Subclass it, give it a harness, and let pytest run it.
 
     ::
 
@@ -41,9 +41,10 @@ class ConformanceSuite(
 
     Tests go by the provider's capabilities, never by its name: what it says that it cannot do is skipped in one
     place, and proven to raise `UnsupportedOperation` in another. A single subject can be run by subclassing its class.
-    """
 
-    pytestmark = pytest.mark.asyncio
+    The tests are coroutines: pytest-asyncio runs them in its auto mode, or with ``@pytest.mark.asyncio`` above the
+    subclass, which may also choose the scope of the event loop.
+    """
 
     @pytest.fixture
     def harness(self) -> Harness:

@@ -100,6 +100,13 @@ class Talk:
         """All messages of `kind` that were read."""
         return [message for message in self.messages if isinstance(message, kind)]
 
+    def last(self, kind: type[Kind]) -> Kind:
+        """The last message of `kind` that was read; an `AssertionError` when there was none."""
+        found = self.of(kind)
+        if not found:
+            raise AssertionError(f"No {kind.__name__} has come. {self._so_far()}")
+        return found[-1]
+
     def _so_far(self) -> str:
         return f"Read so far: {', '.join(type(message).__name__ for message in self.messages) or 'nothing'}."
 
@@ -109,7 +116,7 @@ class Talk:
         """Write `prompt`, and read to the end of the turn; gives its last response."""
         await self.session.send_text(prompt)
         await self.turn()
-        return self.of(m.ResponseDone)[-1]
+        return self.last(m.ResponseDone)
 
     async def say(self, text: str, *, silence: bool = True) -> None:
         """Say `text` to the session, with the silence that ends a turn, or without."""

@@ -23,7 +23,7 @@ class ToolTests:
             call = await _call(talk)
             assert call.name == "get_weather"
             assert json.loads(call.arguments)["city"].lower() == "oslo"
-            assert talk.of(m.ResponseDone)[-1].awaits_tool_results
+            assert talk.last(m.ResponseDone).awaits_tool_results
             assert not talk.of(m.TurnDone)  # the turn goes on
             assert talk.conversation.open_calls == {call.call_id: call}
 
@@ -84,10 +84,10 @@ async def _call(talk: Talk) -> m.FunctionCall:
 def _check_round(talk: Talk) -> None:
     """One call, one result, one answer, in one turn."""
     assert len(talk.of(m.TurnDone)) == 1
-    assert talk.of(m.TurnDone)[0].outcome == "completed"
+    assert talk.last(m.TurnDone).outcome == "completed"
     responses = talk.of(m.ResponseDone)
     assert len(responses) == 2
-    assert {done.turn_id for done in responses} == {talk.of(m.TurnDone)[0].turn_id}
+    assert {done.turn_id for done in responses} == {talk.last(m.TurnDone).turn_id}
     assert talk.text_of(responses[-1])
     assert not talk.conversation.open_calls
     kinds = [type(item) for item in talk.conversation.items]

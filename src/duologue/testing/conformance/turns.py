@@ -24,7 +24,7 @@ class TextTurnTests:
             done = await talk.ask(harness.short_prompt)
             assert done.status == "completed"
             assert done.error is None
-            assert talk.of(m.TurnDone)[-1].outcome == "completed"
+            assert talk.last(m.TurnDone).outcome == "completed"
             assert len(talk.of(m.ResponseCreated)) == len(talk.of(m.ResponseDone)) == 1
             talk.checker.finish()
 
@@ -66,7 +66,7 @@ class TextTurnTests:
             need(talk.can.explicit_response, "answer that is asked for")
             await talk.session.respond()
             await talk.turn()
-            assert talk.of(m.ResponseDone)[-1].status == "completed"
+            assert talk.last(m.ResponseDone).status == "completed"
 
     async def test_an_item_need_not_be_answered(self, harness: Harness) -> None:
         async with talking(harness) as talk:
@@ -87,7 +87,7 @@ class SpokenTurnTests:
             await talk.turn()
             _check_speech_events(talk)
             _check_transcript(talk, harness.short_prompt)
-            assert talk.of(m.ResponseDone)[-1].status == "completed"
+            assert talk.last(m.ResponseDone).status == "completed"
             roles = [item.role for item in talk.conversation.items if isinstance(item, m.MessageItem)]
             assert roles == ["user", "assistant"]
 
@@ -120,7 +120,7 @@ class SpokenTurnTests:
             await talk.session.send(m.UserTurnEnd())
             await talk.turn()
             _check_transcript(talk, harness.short_prompt)
-            assert talk.of(m.ResponseDone)[-1].status == "completed"
+            assert talk.last(m.ResponseDone).status == "completed"
 
     async def test_a_marked_turn_need_not_be_answered(self, harness: Harness) -> None:
         async with talking(harness, await _manual(harness)) as talk:
@@ -213,7 +213,7 @@ def _check_speech_events(talk: Talk) -> None:
         assert not stopped
         return
     assert len(started) == len(stopped) == len(talk.of(m.InputAudioCommitted)) == 1
-    assert started[0].item_id == stopped[0].item_id == talk.of(m.InputAudioCommitted)[0].item_id
+    assert started[0].item_id == stopped[0].item_id == talk.last(m.InputAudioCommitted).item_id
     kinds = [type(message) for message in talk.messages]
     assert kinds.index(m.InputSpeechStarted) < kinds.index(m.InputSpeechStopped) < kinds.index(m.InputAudioCommitted)
 
@@ -225,4 +225,4 @@ def _check_transcript(talk: Talk, said: str) -> None:
         return
     assert len(heard) == 1
     assert talk.harness.hears(said, heard[0]), f"{said!r} was heard as {heard[0]!r}."
-    assert talk.conversation.transcript(talk.of(m.InputTranscriptCompleted)[0].item_id) == heard[0]
+    assert talk.conversation.transcript(talk.last(m.InputTranscriptCompleted).item_id) == heard[0]
