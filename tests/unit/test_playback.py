@@ -97,14 +97,27 @@ def test_that_reports_of_the_speaker_win_over_reckoning() -> None:
     assert speak(tracker, 0.9)[0] == m.Interrupted(response_id="r1", item_id="i1", heard_ms=120)
 
 
-def test_that_once_the_speaker_reports_what_it_does_not_report_is_unheard() -> None:
+def test_that_an_item_without_a_report_goes_by_the_clock() -> None:
+    """An application may report only the ends of items: the one that plays must not count as unheard."""
     tracker = make()
     began(tracker)
-    tracker.played(played("earlier", 50))
-    tracker.audio(audio(1000), 0.0)
+    tracker.audio(audio(1000, item="i1"), 0.0)
+    tracker.played(played("i1", 1000, finished=True))
+    tracker.audio(audio(1000, item="i2"), 1.0)
+    interrupted, to_send = speak(tracker, 1.5)
+    assert interrupted == m.Interrupted(response_id="r1", item_id="i2", heard_ms=500)
+    assert to_send == [m.ItemTruncate(item_id="i2", audio_end_ms=500)]
+
+
+def test_that_nothing_plays_before_what_comes_before_it() -> None:
+    tracker = make()
+    began(tracker)
+    tracker.audio(audio(100, item="i1"), 0.0)
+    tracker.audio(audio(1000, item="i2"), 0.0)
+    tracker.played(played("i1", 50))  # the speaker is slow
     interrupted, to_send = speak(tracker, 0.9)
-    assert interrupted == m.Interrupted(response_id="r1", item_id="i1", heard_ms=0)
-    assert to_send == [m.ItemDelete(item_id="i1")]
+    assert interrupted == m.Interrupted(response_id="r1", item_id="i1", heard_ms=50)
+    assert to_send == [m.ItemTruncate(item_id="i1", audio_end_ms=50), m.ItemDelete(item_id="i2")]
 
 
 def test_that_more_than_was_received_was_not_heard() -> None:
@@ -174,6 +187,17 @@ def test_that_an_interruption_of_several_responses_names_none(second_is_done: bo
     if second_is_done:
         done(tracker, "r2")
     assert speak(tracker, 0.1)[0] == m.Interrupted(response_id=None, item_id="i1", heard_ms=100)
+
+
+def test_that_an_out_of_band_response_is_not_heard_after_an_interruption() -> None:
+    tracker = make()
+    tracker.received(m.ResponseCreated(response_id="aside", out_of_band=True), 0.0)
+    assert tracker.audio(audio(100, item="i1", response="aside"), 0.0)
+    speak(tracker, 0.05)
+    assert not tracker.audio(audio(100, item="i1", response="aside"), 0.06)
+    tracker.received(m.ResponseDone(response_id="aside", out_of_band=True), 0.1)
+    began(tracker)
+    assert tracker.audio(audio(100), 0.1)
 
 
 def test_that_out_of_band_audio_is_stopped_and_not_truncated() -> None:

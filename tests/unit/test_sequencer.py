@@ -252,3 +252,18 @@ def test_that_a_wire_without_acknowledgements_is_followed_up_once() -> None:
     sequencer.sent(m.ItemCreate(item=result("c1")))
     assert play(sequencer, follow_up("f"), began("r1"), done("r1")) == ["f"]
     assert play(sequencer, SPEECH, follow_up("g"), COMMIT, began("r2"), done("r2")) == []
+
+
+def test_that_a_follow_up_does_not_wait_for_an_answer_to_the_applications_own_commit() -> None:
+    sequencer = make()
+    sequencer.sent(m.InputAudioCommit(id="c1"))
+    sequencer.received(m.InputAudioCommitted(item_id="u1"))
+    assert [message.id for message in sequencer.request(follow_up("f1"))] == ["f1"]
+
+
+def test_that_a_commit_that_was_refused_is_forgotten() -> None:
+    sequencer = make()
+    sequencer.sent(m.InputAudioCommit(id="c1"))
+    sequencer.received(refused("c1", kind="invalid_request"))
+    sequencer.received(m.InputAudioCommitted(item_id="u1"))
+    assert sequencer.request(follow_up("f1")) == []

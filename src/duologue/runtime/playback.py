@@ -53,8 +53,8 @@ class PlaybackTracker:
         self._can = capabilities
         self._parts: dict[PartKey, _Part] = {}
         self._active: str | None = None
-        self._interrupted: str | None = None  # the active response, once it was interrupted
-        self._out_of_band: set[str] = set()
+        self._out_of_band: set[str] = set()  # responses beside the conversation that run
+        self._interrupted: set[str] = set()  # responses that run, and are not to be played any more
         self._reported = False
         self._free_at = 0.0  # when the speaker has played everything, unless reports tell
 
@@ -62,7 +62,7 @@ class PlaybackTracker:
 
     def audio(self, delta: m.OutputAudioDelta, now: float) -> bool:
         """More audio has arrived: whether it is still to be played. What comes after an interruption is not."""
-        if delta.response_id == self._interrupted:
+        if delta.response_id in self._interrupted:
             return False
         key = (delta.item_id, delta.content_index)
         part = self._parts.get(key)
@@ -99,14 +99,16 @@ class PlaybackTracker:
         """Note what the provider says: what the reader gets in its place, and what to send."""
         match message:
             case m.ResponseCreated(out_of_band=False):
-                self._active, self._interrupted = message.response_id, None
+                self._interrupted.discard(self._active or "")
+                self._active = message.response_id
                 self._forget_played(now)
             case m.ResponseCreated():
                 self._out_of_band.add(message.response_id)
             case m.ResponseDone():
                 self._out_of_band.discard(message.response_id)
+                self._interrupted.discard(message.response_id)
                 if message.response_id == self._active:
-                    self._active = self._interrupted = None
+                    self._active = None
                 self._forget_played(now)
             case m.InputSpeechStarted():
                 if self._speech_interrupts():
@@ -124,9 +126,11 @@ class PlaybackTracker:
     def interrupt(self, now: float) -> tuple[list[m.Interrupted], list[ClientMessage]]:
         """Stop what is active or unheard: at most one `Interrupted`, and the truncations that go with it."""
         unheard = self._unheard(now)
-        if not unheard and (self._active is None or self._active == self._interrupted):
+        if not unheard and (self._active is None or self._active in self._interrupted):
             return [], []
-        self._interrupted = self._active
+        self._interrupted |= {part.response_id for part in self._parts.values() if self._is_running(part.response_id)}
+        if self._active is not None:
+            self._interrupted.add(self._active)
         self._parts.clear()
         self._free_at = now
         if not unheard:
@@ -152,15 +156,16 @@ class PlaybackTracker:
                 to_send.append(
                     m.ItemTruncate(item_id=part.item_id, content_index=part.content_index, audio_end_ms=int(heard_ms))
                 )
-            elif heard_ms < 1 and self._can.delete:
+            elif heard_ms < 1 and part.content_index == 0 and self._can.delete:
                 to_send.append(m.ItemDelete(item_id=part.item_id))
         return to_send
 
     def _unheard(self, now: float) -> list[tuple[_Part, float]]:
         """The parts that were not heard to their end, in order, each with what was heard, in ms."""
-        found = []
+        found: list[tuple[_Part, float]] = []
         for part in self._parts.values():
-            heard_ms = self._heard_ms(part, now)
+            # Parts play one after another. What the speaker did not tell of goes by the clock.
+            heard_ms = 0.0 if found and part.played_ms is None else self._heard_ms(part, now)
             if not part.finished and heard_ms < part.received_ms - 0.5:
                 found.append((part, heard_ms))
         return found
@@ -168,15 +173,13 @@ class PlaybackTracker:
     def _heard_ms(self, part: _Part, now: float) -> float:
         if part.played_ms is not None:
             return part.played_ms
-        if self._reported:
-            return 0.0
         return min(part.received_ms, max(0.0, part.received_ms - (part.ends_at - now) * 1000))
 
     def _forget_played(self, now: float) -> None:
         for key, part in list(self._parts.items()):
-            if not self._is_running(part.response_id) and (
-                part.finished or self._heard_ms(part, now) >= part.received_ms - 0.5
-            ):
+            awaits_report = self._reported and part.played_ms is None
+            is_played = part.finished or (not awaits_report and self._heard_ms(part, now) >= part.received_ms - 0.5)
+            if is_played and not self._is_running(part.response_id):
                 del self._parts[key]
 
     def _is_running(self, response_id: str) -> bool:

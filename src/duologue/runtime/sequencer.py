@@ -69,6 +69,7 @@ class ResponseSequencer:
         self._blocked = False  # the provider says that one runs which we have not seen begin
         self._speech_open = False  # the user is speaking
         self._answer_due: str | bool = False  # the server will answer what the user said: that item
+        self._own_commits: set[str | None] = set()  # commits of the application on their way
         self._results: set[str] = set()  # calls whose results the provider has not taken into the conversation yet
 
     @property
@@ -118,7 +119,9 @@ class ResponseSequencer:
 
     def sent(self, message: ClientMessage) -> None:
         """Note another message that was sent."""
-        if isinstance(message, m.ItemCreate) and isinstance(message.item, m.FunctionResult):
+        if isinstance(message, m.InputAudioCommit):
+            self._own_commits.add(message.id)
+        elif isinstance(message, m.ItemCreate) and isinstance(message.item, m.FunctionResult):
             self._results.add(message.item.call_id)
 
     # --- up ---
@@ -142,7 +145,10 @@ class ResponseSequencer:
                 return True, []
             case m.InputAudioCommitted():
                 self._speech_open = False
-                self._answer_due = self._server_answers() and (message.item_id or True)
+                if self._own_commits:  # the server answers only the turns that it found itself
+                    self._own_commits.pop()
+                else:
+                    self._answer_due = self._server_answers() and (message.item_id or True)
             case m.InputAudioCleared():
                 self._speech_open = False
             case m.ItemDeleted(item_id=item_id) if item_id == self._answer_due:
@@ -164,6 +170,7 @@ class ResponseSequencer:
         self._requested.clear()
 
     def _error(self, report: m.ErrorReported) -> tuple[bool, list[ClientMessage]]:
+        self._own_commits.discard(report.cause_id)
         if report.kind == "response_active":
             return self._refused(report.cause_id)
         if report.cause_id is None:
