@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import binascii
-
 import pybase64
+
+_STANDARD = str.maketrans("-_", "+/")
 
 
 def decode_base64(text: str) -> bytes:
@@ -15,9 +15,9 @@ def decode_base64(text: str) -> bytes:
     """
     try:
         return pybase64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        padded = text.rstrip("=")
-        return pybase64.b64decode(padded + "=" * (-len(padded) % 4), altchars="-_", validate=True)
+    except ValueError:
+        standard = text.rstrip("=").translate(_STANDARD)
+        return pybase64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
 
 
 def read_base64(value: object) -> bytes | None:

@@ -9,7 +9,7 @@ import msgspec
 from duologue.protocols.openai.values import JsonObject
 
 
-class ClientEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class ClientEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What every event of a client has."""
 
     event_id: str | None = None

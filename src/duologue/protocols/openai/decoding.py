@@ -62,14 +62,28 @@ class EventDecoder(Generic[Event]):
 
     def _decode_leniently(self, frame: Frame) -> Event | UnknownEvent:
         try:
+            if isinstance(frame, bytes):
+                frame.decode()  # the parser skips what it is not asked for, whatever its bytes are
             envelope = _envelope.decode(frame)
             name = envelope.type if isinstance(envelope.type, str) else None
             event = self._by_type.get(name) if name is not None else None
             if event is None:
                 return UnknownEvent(name, envelope.event_id if isinstance(envelope.event_id, str) else None)
-            return _convert_fields(event, msgspec.json.decode(frame))
+            return _convert_fields(event, decode_object(frame))
         except UNREADABLE as error:
             raise UnreadableFrame(str(error)) from None
+
+
+def decode_object(frame: Frame) -> dict[str, Any]:
+    """The whole JSON object in `frame`.
+
+    Raises:
+        UnreadableFrame: It holds none.
+    """
+    try:
+        return msgspec.json.decode(frame, type=dict[str, Any])
+    except UNREADABLE as error:
+        raise UnreadableFrame(str(error)) from None
 
 
 def _convert_fields(event: type[Event], data: dict[str, Any]) -> Event:

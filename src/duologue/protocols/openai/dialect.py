@@ -29,13 +29,14 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         input_rate: Whether a flat session states the input rate in a field of its own.
         reasoning_effort: Whether the effort is a field of its own; else it is in ``reasoning``.
         transcription_fields: Other names for fields of `Transcription`.
-        turn_detection_types: The wire's names of ``"server"`` and ``"semantic"`` turn detection.
         confirms_options: Whether ``session.updated`` answers ``session.update``.
         model_beside_session: Whether ``session.update`` carries the model beside the session object, and nothing else.
         marks_final_commit: Whether ``input_audio_buffer.commit`` says that the input ends.
         scripted_speech: Whether ``response.create`` takes a text to be spoken as it is.
         input_items: The name of the field for a response's own input.
+        added_items: Which items ``conversation.item.create`` takes.
         image_buffer: Whether pictures go to ``input_image_buffer.append``.
+        items_done: Whether ``conversation.item.done`` is sent.
         first_item_is_null: Whether a null ``previous_item_id`` in ``conversation.item.added`` means the beginning.
         goodbye: The event that ends a session in an orderly way, if there is one.
     """
@@ -53,13 +54,14 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     input_rate: bool = False
     reasoning_effort: bool = False
     transcription_fields: Mapping[str, str] = {}
-    turn_detection_types: Mapping[str, str] = {"server": "server_vad", "semantic": "semantic_vad"}
     confirms_options: bool = True
     model_beside_session: bool = False
     marks_final_commit: bool = False
     scripted_speech: bool = False
     input_items: str = "input"
+    added_items: Literal["all", "function results", "none"] = "all"
     image_buffer: bool = False
+    items_done: bool = True
     first_item_is_null: bool = False
     goodbye: str | None = None
 

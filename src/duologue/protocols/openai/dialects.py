@@ -99,6 +99,7 @@ AZURE_PREVIEW = Dialect(
         hosted_mcp=False,
     ),
     event_names="beta",
+    items_done=False,
     session_layout="flat",
     session_type=False,
     text_with_audio=True,
@@ -152,6 +153,7 @@ XAI = Dialect(
         retrieve=False,
         metadata=False,
     ),
+    items_done=False,
     session_layout="mixed",
     session_type=False,
     transcription_fields={"language": "language_hint", "keywords": "keyterms"},
@@ -186,6 +188,7 @@ QWEN = Dialect(
         max_session_seconds=2 * _HOUR,
     ),
     event_names="beta",
+    items_done=False,
     session_layout="flat",
     session_type=False,
     text_with_audio=True,
@@ -193,6 +196,7 @@ QWEN = Dialect(
     assistant_text="text",
     max_output_tokens="max_tokens",
     flat_formats={PCM16_16K: "pcm16", PCM16_24K: "pcm24"},
+    added_items="function results",
     image_buffer=True,
     goodbye="session.finish",
 )
@@ -221,6 +225,7 @@ SPEACHES = Dialect(
         max_session_seconds=_HOUR / 2,
     ),
     event_names="beta",
+    items_done=False,
     session_layout="flat",
     session_type=False,
     text_with_audio=True,
@@ -266,6 +271,7 @@ SPEECH_TO_SPEECH = Dialect(
         speech_events=True,
         say="approximate",
     ),
+    items_done=False,
 )
 
 VLLM_TRANSCRIPTION = Dialect(
@@ -285,5 +291,6 @@ VLLM_TRANSCRIPTION = Dialect(
     session_type=False,
     confirms_options=False,
     model_beside_session=True,
+    added_items="none",
     marks_final_commit=True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
 from duologue.content import AudioContent, Content, ErrorDetail, ImageContent, RawContent, TextContent
@@ -153,7 +154,11 @@ def _approval_response(data: JsonObject) -> Item:
     )
 
 
-_READERS = {
+def _reference(data: JsonObject) -> Item:
+    return ItemReference(id=_id(data))
+
+
+_READERS: dict[str, Callable[[JsonObject], Item]] = {
     "message": _message,
     "function_call": _call,
     "function_call_output": _result,
@@ -161,7 +166,7 @@ _READERS = {
     "mcp_call": _mcp_call,
     "mcp_approval_request": _approval_request,
     "mcp_approval_response": _approval_response,
-    "item_reference": lambda data: ItemReference(id=_id(data)),
+    "item_reference": _reference,
 }
 
 

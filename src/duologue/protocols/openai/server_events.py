@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from duologue.protocols.openai.values import JsonObject
 
 
-class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class ServerEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What every event of a server has."""
 
     event_id: str | None = None
@@ -48,7 +48,7 @@ class Error(ServerEvent, frozen=True, kw_only=True, tag="error"):
     message: Any = None
 
 
-class Warning(ServerEvent, frozen=True, kw_only=True, tag="warning"):  # noqa: A001 - the event's name
+class ServerWarning(ServerEvent, frozen=True, kw_only=True, tag="warning"):
     warning: Any = None
 
 
@@ -159,19 +159,19 @@ class BareTranscriptionDone(ServerEvent, frozen=True, kw_only=True, tag="transcr
 
 class ItemAdded(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.added"):
     item: JsonObject = {}
-    previous_item_id: str | None | UnsetType = UNSET
+    previous_item_id: str | UnsetType | None = UNSET
 
 
 class ItemCreated(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.created"):
     """The beta's; it stands for ``added`` and, of items that are whole, for ``done``."""
 
     item: JsonObject = {}
-    previous_item_id: str | None | UnsetType = UNSET
+    previous_item_id: str | UnsetType | None = UNSET
 
 
 class ItemDone(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.done"):
     item: JsonObject = {}
-    previous_item_id: str | None | UnsetType = UNSET
+    previous_item_id: str | UnsetType | None = UNSET
 
 
 class ItemRetrieved(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.retrieved"):

@@ -1,0 +1,367 @@
+"""OpenAI's realtime wire in the client's role, in any dialect."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import msgspec
+import pybase64
+from msgspec.structs import replace
+
+from duologue import messages as m
+from duologue.content import ErrorDetail
+from duologue.errors import SessionEnded
+from duologue.formats import PCM16_24K
+from duologue.items import Item, McpApprovalRequest, MessageItem
+from duologue.messages.base import ClientMessage, ServerMessage
+from duologue.options import SessionOptions
+from duologue.protocols.base import Protocol, ProtocolState
+from duologue.protocols.openai import server_events as wire
+from duologue.protocols.openai.base64_audio import decode_base64
+from duologue.protocols.openai.beta_names import ALL_SERVER_EVENTS
+from duologue.protocols.openai.close_codes import session_end
+from duologue.protocols.openai.commands import CommandWriter, encode_append, encode_event, raw_frame
+from duologue.protocols.openai.decoding import EventDecoder, UnknownEvent, UnreadableFrame
+from duologue.protocols.openai.dialect import Dialect
+from duologue.protocols.openai.dialects import OPENAI
+from duologue.protocols.openai.errors import classify, is_nothing_to_cancel
+from duologue.protocols.openai.expiry import Expiry
+from duologue.protocols.openai.items import read_item
+from duologue.protocols.openai.memory import Remembered, SentMessages
+from duologue.protocols.openai.reading import READERS, Reader, is_whole, with_aliases
+from duologue.protocols.openai.responses import read_error_detail, read_response
+from duologue.protocols.openai.running import RunningResponses
+from duologue.protocols.openai.session_reading import read_session
+from duologue.protocols.openai.usage import read_usage
+from duologue.protocols.openai.values import JsonObject, as_float, as_object, as_text
+from duologue.transports.base import Closed, Frame
+
+_decoder: EventDecoder[Any] = EventDecoder(ALL_SERVER_EVENTS)
+
+_DELTAS = (wire.AudioDelta, wire.TextDelta, wire.TranscriptDelta, wire.ArgumentsDelta, wire.McpArgumentsDelta)
+_MOST_EARLY = 256  # messages kept for after the confirmation
+
+
+class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
+    """Client messages to frames, and a server's frames to messages.
+
+    Args:
+        dialect: How the server at the other end says things.
+        started_at: The time at which the connection was made, in s since 1970. With it, the time that the server
+            names as the session's end is told ahead; without it, the provider's documented limit.
+    """
+
+    def __init__(self, dialect: Dialect = OPENAI, *, started_at: float | None = None) -> None:
+        self.state = ProtocolState.OPENING
+        self._dialect = dialect
+        self._started_at = started_at
+        self._writer = CommandWriter(dialect)
+        self._running = RunningResponses(tags=dialect.capabilities.metadata)
+        self._sent = SentMessages()
+        self._approvals = Remembered()
+        self._items_done = Remembered()
+        self._expiry = Expiry(dialect.capabilities.max_session_seconds)
+        self._out: list[Frame] = []
+        self._on_created: list[Frame] = []  # to be sent when the server has greeted
+        self._on_confirmed: list[Frame] = []  # to be sent when it has confirmed the options
+        self._asked = False
+        self._confirmed_once = False
+        self._session: JsonObject = {}
+        self._early: deque[ServerMessage] = deque(maxlen=_MOST_EARLY)
+        self._last_error: ErrorDetail | None = None
+        self._output_audio = PCM16_24K
+        self._bare_items = 1  # items of a wire that has none
+        self._readers = self._all_readers()
+
+    def _all_readers(self) -> dict[type[Any], Reader]:
+        stateful: dict[type[wire.ServerEvent], Reader] = {
+            wire.AudioDelta: self._audio_delta,
+            wire.SessionCreated: self._session_created,
+            wire.SessionUpdated: self._session_updated,
+            wire.SessionFinished: self._session_finished,
+            wire.Error: self._error,
+            wire.ItemAdded: self._item_added,
+            wire.ItemDone: self._item_done,
+            wire.OutputItemDone: self._output_item_done,
+            wire.ResponseCreated: self._response_created,
+            wire.ResponseDone: self._response_done,
+            wire.BareTranscriptionDelta: self._bare_delta,
+            wire.BareTranscriptionDone: self._bare_done,
+        }
+        return {**READERS, **with_aliases(stateful)}
+
+    # --- down ---
+
+    def open(self, options: SessionOptions) -> None:
+        """Note what to ask for; it goes out when the server has greeted with ``session.created``.
+
+        Raises:
+            InvalidInput: The options cannot be written as JSON.
+        """
+        self._use_options(options)
+        self._on_created = [encode_event(self._writer.session_update(options, "session_options"))]
+        self._on_confirmed = [
+            encode_event(event)
+            for number, item in enumerate(options.history or ())
+            for event in self._writer.write(m.ItemCreate(id=f"history_{number}", item=item))
+        ]
+
+    def send(self, message: ClientMessage) -> None:
+        if type(message) is m.InputAudioAppend:
+            self._out.append(encode_append(message))
+        elif isinstance(message, m.RawClientMessage):
+            self._out.append(raw_frame(message))
+        else:
+            self._send_events(message)
+
+    def _send_events(self, message: ClientMessage) -> None:
+        events = self._writer.write(message)
+        for event in events:
+            if event["type"] == "response.create":
+                self._running.tag(event)
+        frames = [encode_event(event) for event in events]  # all of them, before anything is noted
+        for event in events:
+            self._sent.note(event, message)
+            if event["type"] == "response.create":
+                self._running.requested(event)
+        if isinstance(message, m.ResponseCancel):
+            self._running.cancel(message.response_id)
+        self._out += frames
+
+    def close(self) -> None:
+        if self.state is ProtocolState.OPEN and self._dialect.goodbye is not None:
+            self._out.append(encode_event({"type": self._dialect.goodbye, "event_id": "goodbye"}))
+        if self.state is not ProtocolState.CLOSED:
+            self.state = ProtocolState.CLOSING
+
+    def frames_to_send(self) -> list[Frame]:
+        out, self._out = self._out, []
+        return out
+
+    # --- up ---
+
+    def receive(self, frame: Frame) -> list[ServerMessage]:
+        try:
+            event = _decoder.decode(frame)
+        except UnreadableFrame as error:
+            return self._up([_undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
+        reader = self._readers.get(type(event))
+        if reader is None:
+            return self._up([_raw(event, frame)])
+        if self._running.gated and self._is_gated(event):
+            return []
+        messages = reader(event)
+        return messages if self.state is ProtocolState.OPEN else self._up(messages)
+
+    def _up(self, messages: list[ServerMessage]) -> list[ServerMessage]:
+        """Hand on; what comes before the confirmation waits for it, since `SessionCreated` is first."""
+        if self.state is not ProtocolState.OPENING:
+            return messages
+        self._early.extend(messages)
+        return []
+
+    def _is_gated(self, event: Any) -> bool:
+        return isinstance(event, _DELTAS) and event.response_id in self._running.gated
+
+    def _audio_delta(self, event: wire.AudioDelta) -> list[ServerMessage]:
+        try:
+            audio = pybase64.b64decode(event.delta, validate=True)
+        except ValueError:
+            try:
+                audio = decode_base64(event.delta)
+            except ValueError:
+                return [_undecodable("The audio of a delta is no base64.", event.event_id)]
+        return [
+            m.OutputAudioDelta(
+                id=event.event_id,
+                response_id=event.response_id,
+                item_id=event.item_id,
+                output_index=event.output_index,
+                content_index=event.content_index,
+                audio=audio,
+                format=self._running.format_of(event.response_id, self._output_audio),
+            )
+        ]
+
+    # --- the session ---
+
+    def _session_created(self, event: wire.SessionCreated) -> list[ServerMessage]:
+        if self._asked:
+            return []
+        self._session = event.session or ({} if event.id is None else {"id": event.id})
+        self._ask()
+        return [] if self._dialect.confirms_options else self._confirmed(event.event_id, self._session)
+
+    def _session_updated(self, event: wire.SessionUpdated) -> list[ServerMessage]:
+        if not self._asked:  # a server that does not greet
+            self._ask()
+            return []
+        if self.state is ProtocolState.OPENING:
+            return self._confirmed(event.event_id, event.session)
+        confirmed = self._read_session(event.session)
+        self._use_options(self._writer.options.merged(replace(confirmed, tools=None)))
+        return [m.SessionUpdated(id=event.event_id, options=confirmed)]
+
+    def _ask(self) -> None:
+        self._asked = True
+        self._out += self._on_created
+        self._on_created = []
+
+    def _confirmed(self, event_id: str | None, session: JsonObject) -> list[ServerMessage]:
+        """The session is open: tell it once, then what came before."""
+        known = {**self._session, **session}
+        confirmed = self._read_session(known)
+        self._use_options(self._writer.options.merged(replace(confirmed, tools=None)))
+        self.state = ProtocolState.OPEN
+        self._confirmed_once = True
+        self._out += self._on_confirmed
+        self._on_confirmed = []
+        expires_at = as_float(known.get("expires_at"))
+        begun = self._started_at
+        self._expiry.begin(None if expires_at is None or begun is None else expires_at - begun)
+        created = m.SessionCreated(
+            id=event_id,
+            session_id=as_text(known.get("id")),
+            model=as_text(known.get("model")),
+            options=self._writer.options,
+            expires_at=expires_at,
+        )
+        early, self._early = list(self._early), deque(maxlen=_MOST_EARLY)
+        return [created, *early]
+
+    def _read_session(self, session: JsonObject) -> SessionOptions:
+        """The options that are confirmed. A format's name may leave out the rate: then the dialect has but one."""
+        confirmed = read_session(session)
+        formats = self._dialect.capabilities.input_formats
+        if confirmed.input_audio is None or formats is None or confirmed.input_audio in formats:
+            return confirmed
+        return replace(confirmed, input_audio=next(iter(formats)) if len(formats) == 1 else None)
+
+    def _session_finished(self, event: wire.SessionFinished) -> list[ServerMessage]:
+        self.state = ProtocolState.CLOSED
+        return []
+
+    def _use_options(self, options: SessionOptions) -> None:
+        self._writer.options = options
+        self._output_audio = options.output_audio or PCM16_24K
+
+    def _error(self, event: wire.Error) -> list[ServerMessage]:
+        beside = {"message": event.message, "code": event.code}
+        error = read_error_detail(event.error) or read_error_detail(beside) or ErrorDetail(message="")
+        if error.code is None and isinstance(event.code, str | int):
+            error = replace(error, code=str(event.code))
+        event_id = as_text(as_object(event.error).get("event_id"))
+        if is_nothing_to_cancel(error):
+            return []
+        self._last_error = error
+        if self.state is ProtocolState.OPENING:
+            self.state = ProtocolState.CLOSED
+            return [m.ErrorReported(id=event.event_id, kind=classify(error), error=error)]
+        if event_id is not None:
+            self._running.refused(event_id)
+        cause_id, cause = self._sent.cause(event_id)
+        return [m.ErrorReported(id=event.event_id, kind=classify(error), error=error, cause_id=cause_id, cause=cause)]
+
+    # --- items and responses ---
+
+    def _item_added(self, event: wire.ItemAdded) -> list[ServerMessage]:
+        previous = event.previous_item_id
+        if previous is None and self._dialect.first_item_is_null:
+            previous = "root"
+        where = previous if isinstance(previous, str) else None
+        item = read_item(event.item)
+        added = m.ItemAdded(id=event.event_id, item=item, previous_item_id=where)
+        if self._dialect.items_done or not is_whole(item):
+            return [added]
+        return [added, m.ItemDone(id=event.event_id, item=item, previous_item_id=where)]
+
+    def _item_done(self, event: wire.ItemDone) -> list[ServerMessage]:
+        messages = READERS[wire.ItemDone](event)
+        done = messages[0]
+        assert isinstance(done, m.ItemDone)
+        return [*messages, *self._approval(done.item)]
+
+    def _output_item_done(self, event: wire.OutputItemDone) -> list[ServerMessage]:
+        messages = READERS[wire.OutputItemDone](event)
+        done = messages[0]
+        assert isinstance(done, m.OutputItemDone)
+        in_conversation = not self._running.is_out_of_band(done.response_id)
+        whole = self._missing_done(event.event_id, (done.item,)) if in_conversation else []
+        return [*whole, *messages, *self._approval(done.item)]
+
+    def _missing_done(self, event_id: str | None, items: tuple[Item, ...]) -> list[ServerMessage]:
+        """`ItemDone` for items of a response, on wires that do not say it. Some leave the content out at first."""
+        if self._dialect.items_done:
+            return []
+        return [
+            m.ItemDone(id=event_id, item=item)
+            for item in items
+            if not (isinstance(item, MessageItem) and not item.content)
+            and item.id is not None
+            and self._items_done.is_new(item.id)
+        ]
+
+    def _approval(self, item: Item) -> list[ServerMessage]:
+        if not isinstance(item, McpApprovalRequest) or item.id is None or not self._approvals.is_new(item.id):
+            return []
+        return [
+            m.ApprovalRequested(
+                approval_id=item.id, name=item.name, arguments=item.arguments, server_label=item.server_label
+            )
+        ]
+
+    def _read_response(self, event: wire.ResponseCreated | wire.ResponseDone) -> dict[str, Any]:
+        out_of_band = None if self._dialect.capabilities.out_of_band else False
+        return read_response(event.response, event_id=event.event_id, out_of_band=out_of_band)
+
+    def _response_created(self, event: wire.ResponseCreated) -> list[ServerMessage]:
+        fields = self._read_response(event)
+        message, cancelled = self._running.created(fields)
+        if cancelled:
+            cancel = m.ResponseCancel(id=f"cancel_{message.response_id}", response_id=message.response_id)
+            self._send_events(cancel)
+        return [message]
+
+    def _response_done(self, event: wire.ResponseDone) -> list[ServerMessage]:
+        fields = self._read_response(event)
+        fields["usage"] = fields["usage"] or read_usage(event.usage)
+        done = self._running.done(fields)
+        return [*([] if done.out_of_band else self._missing_done(event.event_id, done.items)), done]
+
+    def _bare_delta(self, event: wire.BareTranscriptionDelta) -> list[ServerMessage]:
+        return [m.InputTranscriptDelta(id=event.event_id, item_id=f"item_{self._bare_items}", text=event.delta)]
+
+    def _bare_done(self, event: wire.BareTranscriptionDone) -> list[ServerMessage]:
+        item_id = f"item_{self._bare_items}"
+        self._bare_items += 1
+        usage = read_usage(event.usage)
+        return [m.InputTranscriptCompleted(id=event.event_id, item_id=item_id, text=event.text, usage=usage)]
+
+    # --- the end ---
+
+    def connection_lost(self, how: Closed) -> tuple[list[ServerMessage], SessionEnded]:
+        opening = not self._confirmed_once
+        self.state = ProtocolState.CLOSED
+        end = session_end(
+            how, self._dialect.provider, opening=opening, expired=self._expiry.over, error=self._last_error
+        )
+        return [*self._running.lost()], end
+
+    def deadline(self) -> float | None:
+        return self._expiry.deadline() if self.state is ProtocolState.OPEN else None
+
+    def tick(self, now: float) -> list[ServerMessage]:
+        if self.state is not ProtocolState.OPEN:
+            return []
+        expiring = self._expiry.tick(now)
+        return [] if expiring is None else [expiring]
+
+
+def _undecodable(text: str, event_id: str | None = None) -> m.ErrorReported:
+    return m.ErrorReported(id=event_id, kind="undecodable", error=ErrorDetail(message=text))
+
+
+def _raw(event: UnknownEvent, frame: Frame) -> m.RawServerMessage:
+    data = frame.encode() if isinstance(frame, str) else bytes(frame)
+    return m.RawServerMessage(id=event.event_id, event_type=event.event_type, data=msgspec.Raw(data))

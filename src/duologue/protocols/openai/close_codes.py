@@ -1,0 +1,89 @@
+"""What the end of a connection means."""
+
+from __future__ import annotations
+
+import msgspec
+
+from duologue.content import ErrorDetail
+from duologue.errors import ConnectRefused, CutOff, Expired, HungUp, SessionEnded
+from duologue.protocols.openai.errors import is_expiry, is_retryable
+from duologue.transports.base import Closed
+
+
+class CloseCode(msgspec.Struct, frozen=True):
+    """What a WebSocket close code says.
+
+    Attributes:
+        orderly: The other side meant to end the session.
+        retryable: A new session may work as things are.
+        hint: What it means and what to do.
+    """
+
+    orderly: bool
+    retryable: bool
+    hint: str
+
+
+_CODES = {
+    1000: CloseCode(True, True, "The provider ended the session. Open a new one to go on."),
+    1001: CloseCode(True, True, "The server is going away, often for maintenance. Open a new session."),
+    1002: CloseCode(
+        True, False, "The server saw a frame that breaks the WebSocket protocol. A proxy may be the cause."
+    ),
+    1003: CloseCode(True, False, "The server does not take that kind of frame."),
+    1005: CloseCode(False, True, "The server gave no reason. Open a new session."),
+    1006: CloseCode(False, True, "The connection broke without a goodbye. Open a new session."),
+    1007: CloseCode(True, False, "The server could not make sense of what was sent. The same again will fail again."),
+    1008: CloseCode(True, False, "The provider's rules forbid it: check the key, the model and what was sent."),
+    1009: CloseCode(True, False, "A message was too large for the server. Send audio and images in smaller pieces."),
+    1011: CloseCode(True, True, "The server had an error of its own, or missed a keep-alive. Open a new session."),
+    1012: CloseCode(True, True, "The server restarts. Open a new session."),
+    1013: CloseCode(True, True, "The server is overloaded. Wait a little, then open a new session."),
+    1015: CloseCode(False, True, "The TLS handshake failed. Check certificates and proxies."),
+}
+_PROVIDERS_OWN = CloseCode(True, False, "The code is the provider's own. Its documentation tells what it means.")
+_BROKEN = CloseCode(False, True, "The connection broke. Open a new session.")
+_HUNG_UP = CloseCode(True, True, "The provider ended the session. Open a new one to go on.")
+_EXPIRED_HINT = "The session reached the longest time that the provider allows. Open a new one with the history."
+_REFUSED_HINT = "The provider did not accept the session. Check the model, the options and what the account may use."
+
+
+def describe_close(how: Closed) -> CloseCode:
+    """What the end of the connection says."""
+    if how.code in _CODES:
+        return _CODES[how.code]
+    if how.code is not None and how.code >= 3000:
+        return _PROVIDERS_OWN
+    return _HUNG_UP if how.by_peer else _BROKEN
+
+
+def session_end(how: Closed, provider: str, *, opening: bool, expired: bool, error: ErrorDetail | None) -> SessionEnded:
+    """The exception for the end of a session.
+
+    Args:
+        how: How the connection ended.
+        provider: Whose it was.
+        opening: The session was not confirmed yet.
+        expired: Its time is known to be over.
+        error: The last in-band error.
+    """
+    close = describe_close(how)
+    expired = expired or (error is not None and is_expiry(error)) or "expired" in how.reason.lower()
+    kind: type[SessionEnded] = HungUp if close.orderly and how.error is None else CutOff
+    message = how.error or how.reason or ("The provider hung up." if kind is HungUp else "The connection was lost.")
+    hint, retryable = close.hint, close.retryable
+    if opening:
+        kind = ConnectRefused
+        if error is not None:
+            message, hint, retryable = error.message, _REFUSED_HINT, is_retryable(error)
+    elif expired:
+        kind, hint, retryable = Expired, _EXPIRED_HINT, True
+    return kind(
+        message,
+        provider=provider,
+        code=error.code if error is not None and (opening or expired) else None,
+        close_code=how.code,
+        retryable=retryable,
+        hint=hint,
+        last_error=None if opening else error,
+    )

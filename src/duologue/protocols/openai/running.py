@@ -1,0 +1,150 @@
+"""The responses that were asked for or run, and which of them were cancelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from duologue import messages as m
+from duologue.content import ErrorDetail
+from duologue.formats import AudioFormat
+from duologue.protocols.openai.values import JsonObject, as_object, as_text
+
+REQUEST_TAG = "duologue_request"
+"""The key in a response's metadata that holds the id of what asked for it."""
+
+_MOST_PAIRS = 16  # of metadata
+_REMEMBERED = 64
+
+
+class _Request:
+    __slots__ = ("cancelled", "out_of_band")
+
+    def __init__(self, out_of_band: bool) -> None:
+        self.out_of_band = out_of_band
+        self.cancelled = False
+
+
+class RunningResponses:
+    """Follows responses from their request to their end. Pure.
+
+    Attributes:
+        gated: Responses that were cancelled and have not ended: their deltas are of no use any more.
+
+    Args:
+        tags: Whether the wire carries metadata: then requests are tagged, and a response is known to be the answer
+            to one of them. Else the oldest request is taken to be answered first.
+    """
+
+    def __init__(self, *, tags: bool) -> None:
+        self.gated: set[str] = set()
+        self._tags = tags
+        self._requests: dict[str, _Request] = {}
+        self._running: dict[str, m.ResponseCreated] = {}
+        self._count = 0
+
+    def tag(self, event: JsonObject) -> None:
+        """Tag a ``response.create``, unless its metadata is full."""
+        event_id = as_text(event.get("event_id"))
+        if not self._tags or event_id is None:
+            return
+        response = as_object(event.get("response"))
+        metadata = {**as_object(response.get("metadata")), REQUEST_TAG: event_id}
+        if len(metadata) <= _MOST_PAIRS:
+            event["response"] = {**response, "metadata": metadata}
+
+    def requested(self, event: JsonObject) -> None:
+        """A ``response.create`` was sent."""
+        self._count += 1
+        out_of_band = as_object(event.get("response")).get("conversation") == "none"
+        self._requests[as_text(event.get("event_id")) or f"#{self._count}"] = _Request(out_of_band)
+        while len(self._requests) > _REMEMBERED:
+            del self._requests[next(iter(self._requests))]
+
+    def refused(self, event_id: str) -> None:
+        """What was sent with that id was refused."""
+        self._requests.pop(event_id, None)
+
+    def created(self, fields: dict[str, Any]) -> tuple[m.ResponseCreated, bool]:
+        """A response has begun: the message for it, and whether it is to be cancelled at once.
+
+        Args:
+            fields: The fields of `ResponseCreated`, as the wire tells them.
+        """
+        request = self._answered(fields)
+        message = m.ResponseCreated(**fields)
+        self._running[message.response_id] = message
+        while len(self._running) > _REMEMBERED:
+            self._forget(next(iter(self._running)))
+        cancelled = request is not None and request.cancelled
+        if cancelled:
+            self.gated.add(message.response_id)
+        return message, cancelled
+
+    def done(self, fields: dict[str, Any]) -> m.ResponseDone:
+        """A response has ended: the message for it."""
+        self._untag(fields)
+        begun = self._running.get(fields["response_id"])
+        if begun is not None:
+            fields["out_of_band"] = begun.out_of_band
+        self._forget(fields["response_id"])
+        return m.ResponseDone(**fields)
+
+    def cancel(self, response_id: str | None) -> None:
+        """A cancellation was sent; without an id it means the active response, or else the one that is to come."""
+        if response_id is not None:
+            if response_id in self._running:
+                self.gated.add(response_id)
+            return
+        active = [running.response_id for running in self._running.values() if not running.out_of_band]
+        self.gated.update(active)
+        if not active:
+            for request in self._requests.values():
+                request.cancelled = request.cancelled or not request.out_of_band
+
+    def format_of(self, response_id: str, default: AudioFormat) -> AudioFormat:
+        """The format of a response's audio."""
+        running = self._running.get(response_id)
+        return default if running is None else running.output_audio or default
+
+    def is_out_of_band(self, response_id: str) -> bool:
+        """Whether a response that runs is no part of the conversation."""
+        running = self._running.get(response_id)
+        return running is not None and running.out_of_band
+
+    def lost(self) -> list[m.ResponseDone]:
+        """The connection is lost: the ends of what runs."""
+        error = ErrorDetail(message="The connection ended before the response did.", type="connection_lost")
+        ends = []
+        for begun in self._running.values():
+            fields = {name: getattr(begun, name) for name in begun.__struct_fields__}
+            fields.update(id=None, turn_id=None, status="failed", error=error)
+            ends.append(m.ResponseDone(**fields))
+        self._running.clear()
+        self._requests.clear()
+        self.gated.clear()
+        return ends
+
+    def _answered(self, fields: dict[str, Any]) -> _Request | None:
+        tag = self._untag(fields)
+        if tag is not None:
+            request = self._requests.pop(tag, None)
+            if request is not None:
+                fields["out_of_band"] = request.out_of_band
+            return request
+        if self._tags or not self._requests:
+            return None
+        return self._requests.pop(next(iter(self._requests)))
+
+    @staticmethod
+    def _untag(fields: dict[str, Any]) -> str | None:
+        metadata = fields.get("metadata")
+        if not metadata or REQUEST_TAG not in metadata:
+            return None
+        rest = {name: value for name, value in metadata.items() if name != REQUEST_TAG}
+        fields["metadata"] = rest or None
+        tag: str = metadata[REQUEST_TAG]
+        return tag
+
+    def _forget(self, response_id: str) -> None:
+        self._running.pop(response_id, None)
+        self.gated.discard(response_id)
