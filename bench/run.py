@@ -8,6 +8,7 @@ from pathlib import Path
 
 MEASUREMENTS = (
     ("Layers and the runtime", "layers.py"),
+    ("WebSocket transports", "transport.py"),
     ("Resampling", "resampling.py"),
     ("Voice activity detection", "voice_activity.py"),
     ("Text to speech", "text_to_speech.py"),

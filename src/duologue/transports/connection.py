@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 
+from duologue.errors import InvalidInput
 from duologue.transports.assembly import ProtocolViolation
 from duologue.transports.base import Closed, Frame, FrameReceiver
 from duologue.transports.delivery import Delivery
@@ -12,7 +13,9 @@ from duologue.transports.keepalive import Liveness, Verdict, shared_timer
 from duologue.transports.limits import WebSocketLimits
 
 _MAX_REASON = 123  # RFC 6455, section 5.5: 125 bytes in a control frame, two of them the code
+_CODES_TO_SEND = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
 _GOING_AWAY = 1001
+_INTERNAL_ERROR = 1011
 _LOST = "The connection was lost without a goodbye."
 
 
@@ -31,7 +34,7 @@ class WebSocketTransport(ABC):
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._limits = limits
-        self._delivery = Delivery(self._read)
+        self._delivery = Delivery(self._read, self._receiver_failed)
         self._ending: Closed | None = None  # nothing is written any more, and why
         self._over = asyncio.Event()
         self._room = asyncio.Event()
@@ -39,6 +42,7 @@ class WebSocketTransport(ABC):
         self._abort_timer: asyncio.TimerHandle | None = None
         self._heard = False
         self._message_came = False
+        self._timer = shared_timer()
         self._liveness = Liveness(limits, loop.time())
         self.resolution = self._liveness.resolution
 
@@ -67,7 +71,13 @@ class WebSocketTransport(ABC):
         self._delivery.resume()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
-        """Close in an orderly way, within `close_timeout`; what was not delivered is dropped."""
+        """Close in an orderly way, within `close_timeout`; what was not delivered is dropped.
+
+        Raises:
+            InvalidInput: Nobody may send this `code` (RFC 6455, section 7.4).
+        """
+        if code not in _CODES_TO_SEND and not 3000 <= code <= 4999:
+            raise InvalidInput(f"A WebSocket is not closed with code {code}; take 1000, or one of 3000 to 4999.")
         if self._over.is_set():
             return
         if self._ending is None:
@@ -85,10 +95,10 @@ class WebSocketTransport(ABC):
         """The handshake is done: nothing is read until the start, and the peer is watched."""
         self._read(False)
         if self._limits.ping_interval or self._limits.idle_timeout:
-            shared_timer().watch(self)
+            self._timer.watch(self)
 
     def _message_received(self, frame: Frame) -> None:
-        self._heard = self._message_came = True
+        self._message_came = True
         self._delivery.push(frame)
 
     def _control_received(self) -> None:
@@ -103,6 +113,13 @@ class WebSocketTransport(ABC):
             text = str(violation)
             self._end(Closed(code=violation.code, error=text), violation.code, text)
 
+    def _receiver_failed(self, error: Exception) -> None:
+        message = "The receiver of a frame failed."
+        self._loop.call_exception_handler({"message": message, "exception": error})
+        if self._ending is None:
+            self._end(Closed(code=_INTERNAL_ERROR, error=message), _INTERNAL_ERROR, message)
+        self._delivery.discard()
+
     def _writing_paused(self) -> None:
         self._room.clear()
 
@@ -116,7 +133,7 @@ class WebSocketTransport(ABC):
         self._ending = self._ending or how or Closed(error=_LOST)
         self._over.set()
         self._room.set()
-        shared_timer().unwatch(self)
+        self._timer.unwatch(self)
         if self._abort_timer is not None:
             self._abort_timer.cancel()
         self._delivery.close(self._ending)
@@ -141,7 +158,9 @@ class WebSocketTransport(ABC):
 
     def check(self, now: float) -> None:
         """Look whether the peer is still there; the shared timer calls this."""
-        verdict = self._liveness.check(now, heard=self._heard, message=self._message_came, deaf=self._delivery.blocked)
+        message = self._message_came
+        heard = message or self._heard
+        verdict = self._liveness.check(now, heard=heard, message=message, deaf=self._delivery.blocked)
         self._heard = self._message_came = False
         match verdict:
             case Verdict.PING if self._ending is None:

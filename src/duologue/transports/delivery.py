@@ -16,14 +16,16 @@ class Delivery:
 
     Args:
         read: Called with whether the socket is to be read from now on.
+        failed: Called with what the receiver raised, which it should not.
     """
 
-    def __init__(self, read: Callable[[bool], None]) -> None:
+    def __init__(self, read: Callable[[bool], None], failed: Callable[[Exception], None]) -> None:
         self._read = read
+        self._failed = failed
         self._receiver: FrameReceiver | None = None
         self._kept: deque[Frame] = deque()
         self._paused = False
-        self._direct = False  # nothing stands between the socket and the receiver
+        self._direct: FrameReceiver | None = None  # the receiver, while nothing stands between it and the socket
         self._discards = False
         self._closed: Closed | None = None
         self._scheduled = False
@@ -31,7 +33,7 @@ class Delivery:
     @property
     def blocked(self) -> bool:
         """Whether the socket is not being read."""
-        return not self._direct and not self._discards
+        return self._direct is None and not self._discards
 
     def start(self, receiver: FrameReceiver) -> None:
         """Begin, with what has been kept."""
@@ -41,8 +43,8 @@ class Delivery:
     def pause(self) -> None:
         """Hand over nothing more, from this frame on."""
         self._paused = True
-        if self._direct:
-            self._direct = False
+        if self._direct is not None:
+            self._direct = None
             self._read(False)
 
     def resume(self) -> None:
@@ -53,7 +55,7 @@ class Delivery:
     def discard(self) -> None:
         """Drop what was not handed over, and all that still comes; the end is told nevertheless."""
         self._kept.clear()
-        self._direct = False
+        self._direct = None
         if not self._discards:
             self._discards = True
             if self._closed is None:
@@ -62,15 +64,18 @@ class Delivery:
 
     def push(self, frame: Frame) -> None:
         """Take a frame from the socket."""
-        if self._direct and self._receiver is not None:
-            self._receiver.frame_received(frame)
+        if (receiver := self._direct) is not None:
+            try:
+                receiver.frame_received(frame)
+            except Exception as error:  # noqa: BLE001 - reported
+                self._failed(error)
         elif not self._discards:
             self._kept.append(frame)
 
     def close(self, how: Closed) -> None:
         """The connection is over: tell it, behind what has been kept."""
         self._closed = how
-        self._direct = False
+        self._direct = None
         if self._kept or (receiver := self._receiver) is None:
             self._go_on()
         else:
@@ -84,14 +89,18 @@ class Delivery:
             if not self._scheduled:
                 self._scheduled = True
                 asyncio.get_running_loop().call_soon(self._hand_over)
-        elif not self._direct and not self._discards:
-            self._direct = True
+        elif self._direct is None and not self._discards:
+            self._direct = self._receiver
             self._read(True)
 
     def _hand_over(self) -> None:
         self._scheduled = False
         while self._receiver is not None and self._kept and not self._paused:
-            self._receiver.frame_received(self._kept.popleft())
+            frame = self._kept.popleft()
+            try:
+                self._receiver.frame_received(frame)
+            except Exception as error:  # noqa: BLE001 - reported
+                self._failed(error)
         if self._kept or self._closed is None:
             self._go_on()
         elif (receiver := self._receiver) is not None:

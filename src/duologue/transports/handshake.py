@@ -149,29 +149,33 @@ def not_a_websocket() -> ConnectFailed:
     )
 
 
-def hung_up(server: Server) -> ConnectFailed:
+def hung_up(goal: str) -> ConnectFailed:
     """The server closed the connection before it had answered."""
-    return ConnectFailed(f"{server} closed the connection during the handshake.", retryable=True)
+    return ConnectFailed(f"{goal} closed the connection during the handshake.", retryable=True)
 
 
-def unreachable(server: Server, timeout: float | None, error: OSError) -> ConnectFailed:
-    """What a failure of the network, of a name or of TLS means."""
+def unreachable(goal: str, timeout: float | None, error: OSError) -> ConnectFailed:
+    """What a failure of the network, of a name or of TLS means.
+
+    Args:
+        goal: The server, and how it was to be reached.
+    """
     match error:
         case TimeoutError():
             within = "in time" if timeout is None else f"within {timeout:g} s"
-            return ConnectFailed(f"{server} did not answer {within}.", retryable=True)
+            return ConnectFailed(f"{goal} did not answer {within}.", retryable=True)
         case ssl.SSLCertVerificationError():
             return ConnectFailed(
-                f"The certificate of {server} is not trusted: {error.verify_message}. "
+                f"The certificate of {goal} is not trusted: {error.verify_message}. "
                 "If it comes from an authority of your own, pass an ssl_context or set SSL_CERT_FILE.",
                 retryable=False,
             )
         case ssl.SSLError():
-            return ConnectFailed(f"No TLS connection to {server}: {error.reason or 'it failed'}.", retryable=False)
+            return ConnectFailed(f"No TLS connection to {goal}: {error.reason or 'it failed'}.", retryable=False)
         case socket.gaierror():
-            return ConnectFailed(f"There is no address for {server.host}: {error.strerror}.", retryable=True)
+            return ConnectFailed(f"No address for {goal}: {error.strerror}.", retryable=True)
         case _:
-            return ConnectFailed(f"{server} cannot be reached: {error.strerror or 'connection lost'}.", retryable=True)
+            return ConnectFailed(f"{goal} cannot be reached: {error.strerror or 'connection lost'}.", retryable=True)
 
 
 def _plain(value: str | Secret) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from enum import Enum, auto
 from typing import Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from duologue.transports.limits import WebSocketLimits
 
@@ -117,13 +117,15 @@ class SharedTimer:
             connection.check(now)
 
 
-_timers: WeakKeyDictionary[asyncio.AbstractEventLoop, SharedTimer] = WeakKeyDictionary()
+_timers: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[SharedTimer]] = WeakKeyDictionary()
 
 
 def shared_timer() -> SharedTimer:
-    """The timer of the running event loop."""
+    """The timer of the running event loop. It lives as long as a connection, or the loop itself, refers to it."""
     loop = asyncio.get_running_loop()
-    timer = _timers.get(loop)
+    known = _timers.get(loop)
+    timer = known() if known is not None else None
     if timer is None:
-        timer = _timers[loop] = SharedTimer()
+        timer = SharedTimer()
+        _timers[loop] = ref(timer)
     return timer

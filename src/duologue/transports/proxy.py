@@ -20,16 +20,16 @@ def proxy_for(server: Server, choice: ProxyChoice) -> str | None:
     """The URL of the proxy to go through, or None.
 
     With True, that is what ``HTTPS_PROXY`` (``HTTP_PROXY`` for ``ws://``) or ``ALL_PROXY`` name, unless ``NO_PROXY``
-    exempts the server. The host's name is resolved by the proxy.
+    exempts the server. The proxy resolves the server's name, SOCKS4 apart.
 
     Raises:
         InvalidInput: The proxy's URL is wrong, or of a kind that is not supported.
     """
     if choice is True:
-        url = _from_environment(server)
-    else:
-        url = choice.reveal() if isinstance(choice, Secret) else choice
-    return None if url is None else _normal(url)
+        choice = _from_environment(server)
+    if isinstance(choice, Secret):
+        choice = choice.reveal()
+    return None if choice is None else _normal(choice)
 
 
 def _from_environment(server: Server) -> str | None:

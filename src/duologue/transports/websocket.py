@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +14,6 @@ from picows import (
     WSHandshakeError,
     WSListener,
     WSMsgType,
-    WSParsedURL,
     WSProtocolError,
     WSTransport,
     ws_connect,
@@ -68,8 +66,7 @@ async def connect_websocket(
 
     Args:
         url: Where to, ``ws://`` or ``wss://``.
-        headers: Sent with the handshake.
-        subprotocols: Offered, the best first.
+        headers, subprotocols: Sent with the handshake; subprotocols the best first.
         ssl_context: For ``wss://``; otherwise one that all connections share, and that trusts what the system does.
         proxy: An HTTP or SOCKS proxy; True takes the environment's, None goes directly.
         connect_timeout: For the name, TCP, the proxy, TLS and the handshake together, in s.
@@ -86,12 +83,9 @@ async def connect_websocket(
     if offered:
         extra.append(("Sec-WebSocket-Protocol", ", ".join(offered)))
     way = proxy_for(server, proxy)
+    goal = f"{server} through the proxy" if way else str(server)
     limits = limits or WebSocketLimits()
     dialer = Dialer()
-
-    async def dial(endpoint: WSParsedURL) -> socket.socket:
-        return await dialer.dial(endpoint.host, endpoint.port)
-
     try:
         async with asyncio.timeout(connect_timeout):
             _, listener = await ws_connect(
@@ -100,7 +94,7 @@ async def connect_websocket(
                 ssl_context=(ssl_context or shared_context()) if server.secure else None,
                 proxy=way,
                 proxy_ssl_context=shared_context() if way and way.startswith("https:") else None,
-                socket_factory=dial,
+                socket_factory=lambda endpoint: dialer.dial(endpoint.host, endpoint.port),
                 extra_headers=extra,
                 max_redirects=0,
                 max_frame_size=limits.max_message_size,
@@ -110,18 +104,23 @@ async def connect_websocket(
                 read_buffer_init_size=_READ_BUFFER,
             )
         if listener is None:  # that is how picows tells it
-            raise hung_up(server)
+            raise hung_up(goal)
         return cast(_Listener, listener).connection_for(offered)
     except BaseException as error:
         dialer.hang_up()
-        match error:
-            case WSHandshakeError():
-                raise refused(error.raw_header or b"", error.raw_body or b"") from None
-            case ProxyError():
-                raise ConnectFailed(f"The proxy did not connect to {server}: {error}.", retryable=False) from error
-            case OSError():
-                raise unreachable(server, connect_timeout, error) from error
+        if isinstance(error, WSHandshakeError | ProxyError | OSError):
+            raise _failure(error, goal, connect_timeout) from None
         raise
+
+
+def _failure(error: WSHandshakeError | ProxyError | OSError, goal: str, timeout: float | None) -> ConnectFailed:
+    match error:
+        case WSHandshakeError():
+            return refused(error.raw_header or b"", error.raw_body or b"")
+        case ProxyError():
+            return ConnectFailed(f"{goal} cannot be reached: {error}.", retryable=False)
+        case _:
+            return unreachable(goal, timeout, error)
 
 
 class PicowsTransport(WebSocketTransport):
@@ -187,6 +186,7 @@ class _Listener(WSListener):
         """
         assert self._connection is not None
         if self._connection.subprotocol not in (None, *offered):
+            self._connection._abort()
             raise not_a_websocket()
         return self._connection
 
@@ -198,20 +198,24 @@ class _Listener(WSListener):
         connection._opened()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if transport.is_close_frame_sent:
+            if frame.msg_type is _CLOSE:
+                transport.disconnect()
+            return
         connection = self._connection
         assert connection is not None
         kind = frame.msg_type
-        if transport.is_close_frame_sent:
-            if kind is _CLOSE:
-                transport.disconnect()
-            return
         try:
-            if kind is _TEXT and frame.fin and not self._assembler.open and not frame.rsv1:
-                connection._message_received(_text(frame))
-            else:
+            if kind is not _TEXT or not frame.fin or self._assembler.open or frame.rsv1 or frame.rsv2 or frame.rsv3:
                 self._uncommon(connection, kind, frame)
+                return
+            text = frame.get_payload_as_utf8_text()
+        except UnicodeDecodeError:
+            connection._violated(not_utf8())
         except ProtocolViolation as violation:
             connection._violated(violation)
+        else:
+            connection._message_received(text)
 
     def _uncommon(self, connection: PicowsTransport, kind: WSMsgType, frame: WSFrame) -> None:
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
@@ -245,23 +249,13 @@ class _Listener(WSListener):
         connection = self._connection
         if connection is None:
             return
-        sent = transport.close_handshake.sent if transport.close_handshake is not None else None
-        if sent is None or connection._ending is not None:
-            connection._lost()
-            return
         self._collecting = asyncio.get_running_loop().create_task(_collect(transport))
-        code = getattr(sent.code, "value", sent.code)
-        connection._lost(Closed(code=code, error=sent.reason or "The receiver of a frame failed."))
-
-
-def _text(frame: WSFrame) -> str:
-    try:
-        return frame.get_payload_as_utf8_text()
-    except UnicodeDecodeError:
-        raise not_utf8() from None
+        sent = transport.close_handshake.sent if transport.close_handshake is not None else None
+        # A goodbye that we did not ask for is picows' own: the frames could not be read.
+        connection._lost(None if sent is None else Closed(code=int(cast(int, sent.code)), error=sent.reason))
 
 
 async def _collect(transport: WSTransport) -> None:
-    """Fetch the violation that picows ended the connection for, which nobody else would."""
+    """Fetch the violation that picows may have met, or asyncio complains that nobody did."""
     with suppress(WSProtocolError):
         await transport.wait_disconnected()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +15,6 @@ from duologue.transports.handshake import (
     SILENT,
     ConnectFailed,
     HandshakeRefused,
-    Server,
     hung_up,
     not_a_websocket,
     request_headers,
@@ -33,9 +31,9 @@ try:
     from websockets.asyncio.client import ClientConnection, connect
     from websockets.client import ClientProtocol
     from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus, ProxyError
-    from websockets.frames import Close
+    from websockets.frames import Close, Opcode
     from websockets.frames import Frame as WireFrame
-    from websockets.frames import Opcode
+    from websockets.http11 import Response
     from websockets.protocol import Event, State
     from websockets.typing import Subprotocol
 except ImportError as missing:
@@ -68,6 +66,7 @@ async def connect_websocket(
     offered = [Subprotocol(name) for name in subprotocol_names(subprotocols)]
     extra = request_headers(headers)
     way = proxy_for(server, proxy)
+    goal = f"{server} through the proxy" if way else str(server)
     limits = limits or WebSocketLimits()
 
     def make(protocol: ClientProtocol, **_: object) -> _Wire:
@@ -82,7 +81,7 @@ async def connect_websocket(
         compression=None,
         additional_headers=extra,
         user_agent_header=None,
-        proxy=way,
+        proxy=way and way.replace("socks5:", "socks5h:", 1),  # the proxy resolves the name, as with picows
         open_timeout=connect_timeout,
         max_size=limits.max_message_size,
         logger=SILENT,
@@ -93,18 +92,20 @@ async def connect_websocket(
         return cast(_Wire, await opening).transport_above
     except InvalidStatus as error:
         answer = error.response
-        raise HandshakeRefused(answer.status_code, dict(answer.headers.raw_items()), answer.body or b"") from None
+        raise HandshakeRefused(
+            answer.status_code, dict(answer.headers.raw_items()), bytes(answer.body or b"")
+        ) from None
     except ProxyError as error:
-        raise ConnectFailed(f"The proxy did not connect to {server}: {error}.", retryable=False) from error
+        raise ConnectFailed(f"{goal} cannot be reached: {error}.", retryable=False) from error
     except InvalidHandshake as error:
-        raise _invalid(server, error) from None
+        raise _invalid(goal, error) from None
     except OSError as error:
-        raise unreachable(server, connect_timeout, error) from error
+        raise unreachable(goal, connect_timeout, error) from error
 
 
-def _invalid(server: Server, error: InvalidHandshake) -> ConnectFailed:
+def _invalid(goal: str, error: InvalidHandshake) -> ConnectFailed:
     cut_off = isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError)
-    return hung_up(server) if cut_off else not_a_websocket()
+    return hung_up(goal) if cut_off else not_a_websocket()
 
 
 class _Connect(connect):
@@ -140,9 +141,7 @@ class WebsocketsTransport(WebSocketTransport):
 
     def _send_close(self, code: int, reason: str) -> None:
         if self._protocol.state is State.OPEN:
-            self._protocol.fail(code, reason) if code >= 1002 and code < 3000 else self._protocol.send_close(
-                code, reason
-            )
+            self._protocol.send_close(code, reason)
             self._wire.send_data()
 
     def _read(self, wanted: bool) -> None:
@@ -171,9 +170,10 @@ class _Wire(ClientConnection):
         above = self.transport_above
         if self.response is None:
             super().process_event(event)
-            if self.protocol.handshake_exc is None and self.response is not None:
+            if self.protocol.handshake_exc is None:
+                headers = cast(Response, event).headers
                 above.subprotocol = self.protocol.subprotocol
-                above.request_id = request_id({n.lower(): v for n, v in self.response.headers.raw_items()})
+                above.request_id = request_id({name.lower(): value for name, value in headers.raw_items()})
                 above._opened()
             return
         assert isinstance(event, WireFrame)
