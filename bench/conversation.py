@@ -105,10 +105,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="how often every question is asked")
     rounds = parser.parse_args().rounds
     print("Endpoint decision → first answer audio (the silence window of 500 ms comes before it), in ms")
-    print(
-    columns = {"median": 26, "p90": 8, "worst": 8, "right": 10, "cut": 8, "worst stall": 14, "over 15 ms": 12, "own work": 12}
-    print("".join(f"{title:>{width}}" for title, width in columns.items()))
-    )
+    titles = ("median", "p90", "worst", "right", "cut", "worst stall", "over 15 ms", "own work")
+    print("".join(f"{title:>{width}}" for title, width in zip(titles, (26, 8, 8, 10, 8, 14, 12, 12), strict=True)))
     asyncio.run(measure(rounds, hints=True))
     asyncio.run(measure(rounds, hints=False))
     asyncio.run(pauses())
