@@ -13,6 +13,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from duologue.formats import AudioFormat
+from duologue.messages import ResponseCreate
 from duologue.options import SessionOptions
 from duologue.secret import Secret
 from duologue.tools import FunctionTool, McpServerTool
@@ -92,15 +93,16 @@ FUNCTION_TOOLS = st.builds(_tool, NAMES, st.text(max_size=8))
 # A secret does not come back from JSON, so that none is equal to what it was.
 MCP_SERVERS = st.builds(_server, NAMES, st.just("host"), st.none())
 
+_RESPONSE_OPTIONS: dict[str, st.SearchStrategy[Any]] = {
+    "tools": st.none() | st.lists(FUNCTION_TOOLS | MCP_SERVERS, max_size=2, unique_by=_name).map(tuple),
+    "output_modalities": st.sampled_from([None, ("audio",), ("text",), ("audio", "text")]),
+    "max_output_tokens": st.none() | st.just("unlimited") | st.integers(1, 4096),
+}
+
 _STRUCTS: dict[object, st.SearchStrategy[Any]] = {
     AudioFormat: build(AudioFormat, rate=st.integers(1, 192_000)),
     FunctionTool: FUNCTION_TOOLS,
     McpServerTool: MCP_SERVERS,
-    SessionOptions: build(
-        SessionOptions,
-        tools=st.none() | st.lists(FUNCTION_TOOLS | MCP_SERVERS, max_size=2, unique_by=_name).map(tuple),
-        output_modalities=st.sampled_from([None, ("audio",), ("text",), ("audio", "text")]),
-        max_output_tokens=st.none() | st.just("unlimited") | st.integers(1, 4096),
-        raw_factory=st.none(),
-    ),
+    SessionOptions: build(SessionOptions, **_RESPONSE_OPTIONS, raw_factory=st.none()),
+    ResponseCreate: build(ResponseCreate, **_RESPONSE_OPTIONS),
 }

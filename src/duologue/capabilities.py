@@ -306,7 +306,10 @@ def _item_create(message: m.ClientMessage, can: Capabilities) -> Finding:
 def _response_create(message: m.ClientMessage, can: Capabilities) -> Finding:
     assert isinstance(message, m.ResponseCreate)
     if not can.explicit_response:
-        return "asking for a response", "It answers by itself when the user's turn is over."
+        return (
+            "asking for a response",
+            "It answers the user's turns by itself, if it answers at all; add the item without asking (respond=False).",
+        )
     if message.out_of_band and not can.out_of_band:
         return "out-of-band responses", "Use a second session for it."
     if message.metadata is not None and not can.metadata:

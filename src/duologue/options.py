@@ -149,6 +149,28 @@ class PromptTemplate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     variables: dict[str, Any] = {}
 
 
+def check_response_options(
+    tools: tuple[Tool, ...] | None,
+    output_modalities: tuple[Modality, ...] | None,
+    max_output_tokens: int | Literal["unlimited"] | None,
+) -> None:
+    """Refuse, with `InvalidInput`, what makes no sense for any provider, in a session or in a response."""
+    for tool in tools or ():
+        if not isinstance(tool, FunctionTool | McpServerTool):
+            raise InvalidInput(
+                f"A tool is a FunctionTool or an McpServerTool, not {type(tool).__name__}. "
+                "Put @tool above the function, or FunctionTool.from_callable(function) around it."
+            )
+    names = [tool.name for tool in tools or () if isinstance(tool, FunctionTool)]
+    if len(names) != len(set(names)):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise InvalidInput(f"Two tools have the same name: {', '.join(twice)}.")
+    if isinstance(max_output_tokens, int) and max_output_tokens < 1:
+        raise InvalidInput(f"max_output_tokens is at least 1, not {max_output_tokens}.")
+    if output_modalities is not None and not output_modalities:
+        raise InvalidInput('output_modalities is ("audio",) or ("text",), not empty.')
+
+
 O = TypeVar("O", bound="SessionOptions")  # noqa: E741 - reads as "these options" below
 
 
@@ -211,23 +233,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     def __post_init__(self) -> None:
         make_tuples(self, "tools", "history", "output_modalities", "include")
-        self._check()
-
-    def _check(self) -> None:
-        for tool in self.tools or ():
-            if not isinstance(tool, FunctionTool | McpServerTool):
-                raise InvalidInput(
-                    f"A tool is a FunctionTool or an McpServerTool, not {type(tool).__name__}. "
-                    "Put @tool above the function, or FunctionTool.from_callable(function) around it."
-                )
-        names = [tool.name for tool in self.tools or () if isinstance(tool, FunctionTool)]
-        if len(names) != len(set(names)):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            raise InvalidInput(f"Two tools have the same name: {', '.join(twice)}.")
-        if isinstance(self.max_output_tokens, int) and self.max_output_tokens < 1:
-            raise InvalidInput(f"max_output_tokens is at least 1, not {self.max_output_tokens}.")
-        if self.output_modalities is not None and not self.output_modalities:
-            raise InvalidInput('output_modalities is ("audio",) or ("text",), not empty.')
+        check_response_options(self.tools, self.output_modalities, self.max_output_tokens)
 
     def __repr__(self) -> str:
         # `extra` may hold anything, so only its keys are shown.

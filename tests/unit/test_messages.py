@@ -15,7 +15,7 @@ from duologue.formats import PCM16_24K
 from duologue.messages.base import ClientMessage, Meta, ServerMessage, set_meta
 from duologue.options import SessionOptions
 from duologue.tools import McpServerTool
-from structs import build
+from structs import strategy_of
 
 CLIENT: tuple[type[ClientMessage], ...] = typing.get_args(m.AnyClientMessage)
 SERVER: tuple[type[ServerMessage], ...] = typing.get_args(m.AnyServerMessage)
@@ -42,7 +42,7 @@ def test_that_every_type_is_unique_and_reads_like_its_class() -> None:
 @few
 @given(data=st.data())
 def test_that_a_message_comes_back_from_json(kind: type[m.Message], data: st.DataObject) -> None:
-    message = data.draw(build(kind))
+    message = data.draw(strategy_of(kind))
     text = m.to_json(message)
     read = m.client_from_json if issubclass(kind, ClientMessage) else m.server_from_json
     assert read(text) == message
@@ -65,7 +65,7 @@ def test_that_a_field_cannot_be_set() -> None:
 @few
 @given(data=st.data())
 def test_that_repr_shows_no_audio_and_no_picture(kind: type[m.Message], data: st.DataObject) -> None:
-    message = data.draw(build(kind))
+    message = data.draw(strategy_of(kind))
     shown = repr(message)
     assert shown.startswith(kind.__name__)
     for found in _bytes_in(message):

@@ -229,3 +229,15 @@ def test_that_every_turn_with_a_response_ends_at_most_once_and_after_its_respons
     answered = {message.turn_id for message in seen if isinstance(message, m.ResponseDone)}
     last = max((int((turn or "").removeprefix("turn_")) for turn in answered), default=0)
     assert {f"turn_{number}" for number in range(1, last)} & answered <= set(ended)
+
+
+def test_that_without_answers_a_turn_is_over_when_its_words_are_known() -> None:
+    tracker = TurnTracker(answers=False)
+    tracker.received(m.InputSpeechStarted(item_id="u1"), False)
+    tracker.received(m.InputAudioCommitted(item_id="u1"), False)
+    tracker.received(m.InputSpeechStarted(item_id="u2"), False)  # before the words of the first are known
+    words = m.InputTranscriptCompleted(item_id="u1", text="one")
+    assert tracker.received(words, False) == [words, m.TurnDone(turn_id="turn_1", outcome="completed")]
+    failed = m.InputTranscriptFailed(item_id="u2", error=m.ErrorDetail(message="x"))
+    assert tracker.received(failed, False) == [failed, m.TurnDone(turn_id="turn_2", outcome="failed")]
+    assert (words.turn_id, failed.turn_id) == ("turn_1", "turn_2")

@@ -50,10 +50,7 @@ _PACKAGES = (
     Package(name="espeakng-loader", extra="local", purpose="text to speech"),
     Package(name="sounddevice", extra="audio", purpose="microphone and speaker"),
     Package(name="openai", extra="chat", purpose="answers from chat endpoints"),
-    Package(name="opentelemetry-api", extra="otel", purpose="telemetry"),
-    Package(name="httpx2", extra="http", purpose="HTTP requests"),
-    Package(name="starlette", extra="server", purpose="serving sessions"),
-    Package(name="uvicorn", extra="server", purpose="serving sessions"),
+    Package(name="websockets", extra="websockets", purpose="the other WebSocket transport"),
 )
 
 

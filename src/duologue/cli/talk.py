@@ -74,7 +74,7 @@ async def run_talk(settings: TalkSettings, console: Console) -> int:
         ]
         client = make_client(settings.provider, settings.request).with_middleware(FunctionInvocation())
         await stack.enter_async_context(client)
-        session = await stack.enter_async_context(client.create_session(settings.options, unsupported="drop"))
+        session = await stack.enter_async_context(client.create_session(settings.options))
         source = MicrophoneSource(format=PCM16_24K) if settings.microphone else Playlist()
         await stack.enter_async_context(aclosing(source))
         sink = await stack.enter_async_context(aclosing(open_sink(settings)))

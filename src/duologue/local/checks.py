@@ -9,7 +9,8 @@ from duologue.errors import InvalidAudio, InvalidInput, UnsupportedOperation
 from duologue.formats import PCM16_24K, AudioFormat
 from duologue.local.input import segmentation_settings
 from duologue.local.settings import MODEL, PROVIDER, detection_of
-from duologue.options import OFF, SessionOptions, Transcription
+from duologue.options import OFF, FunctionChoice, Modality, SessionOptions, ToolChoice, Transcription
+from duologue.tools import FunctionTool, Tool
 
 _SLOWEST, _FASTEST = 0.25, 4.0
 _OF_A_WIRE = ("extra", "raw_factory")
@@ -31,6 +32,7 @@ def check_options(options: SessionOptions, voices: tuple[str, ...]) -> None:
     check_voice(options.voice, voices)
     if options.speed is not None and not _SLOWEST <= options.speed <= _FASTEST:
         raise InvalidInput(f"speed is between {_SLOWEST} and {_FASTEST}, and 1.0 is normal; not {options.speed}.")
+    _check_answer(options.tool_choice, options.tools or (), options.output_modalities or ())
     detection = detection_of(options)
     if detection is not None:
         segmentation_settings(detection)
@@ -49,15 +51,36 @@ def _check_transcription(options: SessionOptions) -> None:
             raise UnsupportedOperation(f"{name} of transcription", PROVIDER, way_out)
 
 
-def check_voice(voice: str | None, voices: tuple[str, ...]) -> None:
-    """Raise `InvalidInput` where the text-to-speech engine has no such voice. ``"voice+variant"`` alters one."""
+def has_voice(voice: str | None, voices: tuple[str, ...]) -> bool:
+    """Whether the text-to-speech engine has that voice; None, the default, it always has."""
     if voice is None or not voices:
-        return
+        return True
     known = {name.lower() for name in voices}
     wanted = voice.lower()
-    if wanted not in known and wanted.partition("+")[0] not in known:
-        close = difflib.get_close_matches(wanted, voices, n=3) or voices[:5]
-        raise InvalidInput(f"There is no voice {voice!r}. Did you mean {', '.join(close)}?")
+    return wanted in known or wanted.partition("+")[0] in known
+
+
+def check_voice(voice: str | None, voices: tuple[str, ...]) -> None:
+    """Raise `InvalidInput` where the text-to-speech engine has no such voice. ``"voice+variant"`` alters one."""
+    if voice is not None and not has_voice(voice, voices):
+        wanted = voice.lower()
+        close = difflib.get_close_matches(wanted, voices, n=3)
+        hint = f"Did you mean {', '.join(close)}?" if close else f"There are {len(voices)}: {_some(voices)}."
+        raise InvalidInput(f"There is no voice {voice!r}. {hint}")
+
+
+def _some(voices: tuple[str, ...]) -> str:
+    english = [name for name in voices if name.startswith("en")] or list(voices)
+    return ", ".join(english[:3]) + (" …" if len(voices) > 3 else "")
+
+
+def _check_answer(choice: ToolChoice | None, tools: tuple[Tool, ...], modalities: tuple[Modality, ...]) -> None:
+    """Refuse a choice of tools that cannot be made, and two ways of answering at once."""
+    names = [tool.name for tool in tools if isinstance(tool, FunctionTool)]
+    if isinstance(choice, FunctionChoice) and choice.name not in names:
+        raise InvalidInput(f"tool_choice names {choice.name!r}, and the tools are: {', '.join(names) or 'none'}.")
+    if len(modalities) > 1:
+        raise UnsupportedOperation("two output modalities at once", PROVIDER, "Audio comes with its transcript.")
 
 
 def check_item(item: m.Item, input_audio: AudioFormat) -> None:
@@ -79,10 +102,13 @@ def check_request(request: m.ResponseCreate, voices: tuple[str, ...], options: S
     """Refuse a request for a response that cannot be followed.
 
     Raises:
-        InvalidInput: There is no such voice.
+        InvalidInput: There is no such voice, or no such tool to choose.
         UnsupportedOperation: It asks for what the embedded provider cannot do.
     """
     check_voice(request.voice, voices)
+    tools = request.tools if request.tools is not None else options.tools
+    choice = request.tool_choice if request.tool_choice is not None else options.tool_choice
+    _check_answer(choice, tools or (), request.output_modalities or ())
     for item in request.items or ():
         if isinstance(item, m.ItemReference):
             continue

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from duologue.capabilities import Capabilities
 from duologue.errors import InvalidInput
 from duologue.link import Link, ProviderMetadata
-from duologue.local.checks import check_options
+from duologue.local.checks import check_options, has_voice
 from duologue.local.engine import EngineSettings, LocalEngine
 from duologue.local.link import LocalLink
 from duologue.local.settings import MODEL, PROVIDER, detection_of, effective, local_capabilities
@@ -72,6 +74,8 @@ class LocalRealtimeClient(ProviderClient):
 
     async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
         make_detector = await self._start()
+        if options.unsupported == "drop" and not has_voice(options.voice, self._text_to_speech.voices()):
+            options, dropped = msgspec.structs.replace(options, voice=None), (*dropped, "voice")
         check_options(effective(options), self._text_to_speech.voices())
         # What follows takes many milliseconds the first time: not on the event loop.
         await asyncio.to_thread(self._responder.expects, effective(options).tools or ())

@@ -92,6 +92,7 @@ class Hearing:
 
     def commit(self) -> bool:
         """Make an item of what is in the buffer, without an answer. False: there is nothing."""
+        self._handle(self._buffer.flush())
         audio = self._buffer.commit()
         if audio is None or self._item_id is None:
             return False

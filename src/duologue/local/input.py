@@ -113,8 +113,18 @@ class InputBuffer:
             events.append(TurnEnded(self.position_ms, self._take_turn()))
         return events
 
+    def flush(self) -> list[InputEvent]:
+        """The last samples of the open turn, which the resampler held back."""
+        if not self._turn:
+            return []
+        tail = self._converter.flush()
+        self._position += len(tail)
+        if self._segmenter is None:
+            return self._append_to_open_turn(tail)
+        return self._append_and_segment(self._segmenter, tail)
+
     def commit(self) -> bytes | None:
-        """Take the open turn's audio out; None when there is none."""
+        """Take the open turn's audio out; None when there is none. Call `flush` before."""
         if not self._turn:
             return None
         if self._segmenter is not None:

@@ -10,7 +10,7 @@ from duologue.content import ImageContent
 from duologue.formats import AudioFormat
 from duologue.items import Item
 from duologue.messages.base import ClientMessage, tag_of
-from duologue.options import Modality, PromptTemplate, SessionOptions, ToolChoice, make_tuples
+from duologue.options import Modality, PromptTemplate, SessionOptions, ToolChoice, check_response_options, make_tuples
 from duologue.tools import Tool
 
 
@@ -142,6 +142,7 @@ class ResponseCreate(ClientMessage, frozen=True, kw_only=True, tag=tag_of):
 
     def __post_init__(self) -> None:
         make_tuples(self, "items", "output_modalities", "tools")
+        check_response_options(self.tools, self.output_modalities, self.max_output_tokens)
 
     def overrides(self) -> tuple[str, ...]:
         """The names of what it states in place of the session's options."""

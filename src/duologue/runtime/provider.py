@@ -99,7 +99,7 @@ class ProviderLink(Link):
         self._end: SessionEnded | None = None
         self._sequencer = ResponseSequencer(options)
         self._playback = PlaybackTracker(options, capabilities)
-        self._turns = TurnTracker()
+        self._turns = TurnTracker(answers=capabilities.output_transcripts != "never" or capabilities.explicit_response)
         self._updates: dict[str, SessionOptions] = {}  # sent and not yet confirmed, by message id
         self._idle = asyncio.Event()  # no response request waits
         self._idle.set()

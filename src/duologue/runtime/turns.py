@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 
 from duologue import messages as m
 from duologue.messages.base import ClientMessage, ServerMessage, set_turn
@@ -21,14 +22,19 @@ class TurnTracker:
 
     A turn begins with the user's speech or item, or with a response that nobody asked for. It lasts until a response
     ends that needs no function results and after which no follow-up waits; or until the user begins another.
+
+    Args:
+        answers: Whether the session has responses. Else a turn is over when its words are known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, answers: bool = True) -> None:
+        self._answers = answers
         self._numbers = itertools.count(1)
         self._turn: str | None = None  # the turn that is open
         self._answered = False  # whether it has had a response
         self._turn_of: dict[str, str] = {}  # response or item id → turn id
         self._running: set[str] = set()  # responses that are not done
+        self._over: deque[str] = deque(maxlen=_REMEMBERED)  # turns of a session without responses that have ended
 
     def sent(self, message: ClientMessage) -> list[ServerMessage]:
         """Note what goes to the provider; gives back the end of the turn that it replaces, if it does."""
@@ -59,6 +65,8 @@ class TurnTracker:
                 self._remember(message.item_id, self._turn)
                 self.mark(message)
                 return [*ended, message]
+            case m.InputTranscriptCompleted() | m.InputTranscriptFailed() if not self._answers:
+                return self._words_known(message, message.item_id)
             case m.OutputItemAdded(response_id=response_id, item=item):
                 self._remember(item.id, self._turn_of.get(response_id))
             case m.InputAudioCommitted(item_id=item_id) if item_id not in self._turn_of:  # the application's own turn
@@ -74,6 +82,17 @@ class TurnTracker:
                 pass
         self.mark(message)
         return [message]
+
+    def _words_known(self, message: ServerMessage, item_id: str) -> list[ServerMessage]:
+        self.mark(message)
+        turn = self._turn_of.get(item_id)
+        if turn is None or turn in self._over:
+            return [message]
+        self._over.append(turn)
+        if turn == self._turn:
+            self._turn = None
+        outcome: m.TurnOutcome = "failed" if isinstance(message, m.InputTranscriptFailed) else "completed"
+        return [message, m.TurnDone(turn_id=turn, outcome=outcome)]
 
     def _response_created(self, response_id: str) -> None:
         if self._turn is None:
@@ -107,11 +126,11 @@ class TurnTracker:
     def _begin(self) -> list[ServerMessage]:
         """The user begins. A turn that waits for function results is over; one that still speaks ends by itself."""
         replaced = self._turn
-        if replaced is not None and not self._answered:
+        if replaced is not None and not self._answered and self._answers:
             return []
         self._new_turn()
-        if replaced is None or self._is_running(replaced):
-            return []
+        if replaced is None or self._is_running(replaced) or not self._answers:
+            return []  # it ends by itself
         return [m.TurnDone(turn_id=replaced, outcome="interrupted")]
 
     def _new_turn(self) -> None:
