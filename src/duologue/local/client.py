@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 
@@ -106,8 +108,7 @@ class LocalRealtimeClient(ProviderClient):
         try:
             await super().aclose()
         finally:
-            async with self._starting:
-                await self._close_stages()
+            await _to_its_end(self._close_stages())
 
     async def _start(self) -> VoiceActivityDetectorFactory:
         async with self._starting:
@@ -119,12 +120,23 @@ class LocalRealtimeClient(ProviderClient):
             return self._make_detector
 
     async def _close_stages(self) -> None:
-        stages = (self._responder, self._speech_to_text, self._text_to_speech)
-        results = await asyncio.gather(*(stage.aclose() for stage in stages), return_exceptions=True)
-        if isinstance(self._make_detector, SileroPool):
-            self._make_detector.close()
+        async with self._starting:
+            stages = (self._responder, self._speech_to_text, self._text_to_speech)
+            results = await asyncio.gather(*(stage.aclose() for stage in stages), return_exceptions=True)
+            if isinstance(self._make_detector, SileroPool):
+                self._make_detector.close()
         for error in filter(None, results):
             raise error
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do `work` whole, also when whoever waits for it is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 async def _make_off_the_loop(make_detector: VoiceActivityDetectorFactory) -> VoiceActivityDetector:
