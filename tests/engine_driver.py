@@ -10,6 +10,7 @@ from typing import TypeVar
 from duologue import messages as m
 from duologue.formats import PCM16_16K, AudioFormat
 from duologue.local import commands as c
+from duologue.local.checks import LocalChecks
 from duologue.local.engine import EngineSettings, LocalEngine
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import OFF, ServerTurnDetection, SessionOptions
@@ -71,7 +72,7 @@ class Driver:
             synthesis_rate=rate,
             lead_ms=lead_ms,
             hints=hints,
-            voices=voices,
+            checks=LocalChecks(voices),
             make_id=lambda kind: f"{kind}_{next(numbers)}",
         )
         given = SessionOptions(input_audio=PCM16_16K, output_audio=AudioFormat("pcm16", rate))

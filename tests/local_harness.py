@@ -31,7 +31,7 @@ class LocalHarness(Harness):
         self._speech_to_text = ScriptedSpeechToText(self._said)
         return LocalRealtimeClient(
             speech_to_text=self._speech_to_text,
-            responder=ScriptedResponder(self._answer),
+            responder=ScriptedResponder(answer),
             text_to_speech=Voices(),
             voice_activity=LoudnessDetector,
             lead_ms=60_000,
@@ -39,19 +39,26 @@ class LocalHarness(Harness):
 
     async def speech(self, text: str, format: AudioFormat) -> bytes:
         self._speech_to_text.transcripts.append(text)
-        tone = array("h", ([9_000] * 16 + [-9_000] * 16) * 250).tobytes()  # half a second of 500 Hz
-        converter = Converter(PCM16_16K, format)
-        return converter.process(tone) + converter.flush()
+        return tone(format)
 
-    def _answer(self, request: ResponderRequest) -> Iterable[ResponderEvent]:
-        last = request.items[-1] if request.items else None
-        asked = last.text if isinstance(last, m.MessageItem) else ""
-        if isinstance(last, m.FunctionResult):
-            yield TextChunk(f"It says {last.output}.")
-        elif asked == self.long_prompt:
-            yield TextChunk("Number. " * 3_000)
-        elif asked == self.tool_prompt and request.tools and request.tool_choice != "none":
-            yield CallRequested("get_weather", '{"city": "Oslo"}')
-        else:
-            yield TextChunk("Hello and ")
-            yield TextChunk("good morning to you.")
+
+def tone(format: AudioFormat) -> bytes:
+    """Half a second of something loud."""
+    converter = Converter(PCM16_16K, format)
+    loud = array("h", ([9_000] * 16 + [-9_000] * 16) * 250).tobytes()  # 500 Hz
+    return converter.process(loud) + converter.flush()
+
+
+def answer(request: ResponderRequest) -> Iterable[ResponderEvent]:
+    """What a model answers to the prompts of the conformance suite."""
+    last = request.items[-1] if request.items else None
+    asked = last.text if isinstance(last, m.MessageItem) else ""
+    if isinstance(last, m.FunctionResult):
+        yield TextChunk(f"It says {last.output}.")
+    elif asked == Harness.long_prompt:
+        yield TextChunk("Number. " * 3_000)
+    elif asked == Harness.tool_prompt and request.tools and request.tool_choice != "none":
+        yield CallRequested("get_weather", '{"city": "Oslo"}')
+    else:
+        yield TextChunk("Hello and ")
+        yield TextChunk("good morning to you.")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from typing import Protocol
+
+import msgspec
 
 from duologue import messages as m
 from duologue.errors import InvalidAudio, InvalidInput, UnsupportedOperation
@@ -16,20 +19,67 @@ _SLOWEST, _FASTEST = 0.25, 4.0
 _OF_A_WIRE = ("extra", "raw_factory")
 
 
-def check_options(options: SessionOptions, voices: tuple[str, ...]) -> None:
-    """Refuse options, with every default filled in, that do not make sense here.
+class Checks(Protocol):
+    """What an engine refuses. Whoever runs it decides."""
 
-    Raises:
-        InvalidInput: There is no such voice, a number is out of range, or the history does not hold together.
-        UnsupportedOperation: They ask for what the embedded provider cannot do.
+    def options(self, options: SessionOptions) -> None:
+        """Refuse options, with every default filled in, that cannot be followed."""
+        ...
+
+    def item(self, item: m.Item, input_audio: AudioFormat) -> None:
+        """Refuse an item that cannot become part of a conversation."""
+        ...
+
+    def request(self, request: m.ResponseCreate, options: SessionOptions) -> None:
+        """Refuse a request for a response that cannot be followed."""
+        ...
+
+
+class LocalChecks(msgspec.Struct, frozen=True):
+    """What the embedded provider refuses.
+
+    Attributes:
+        voices: What the text-to-speech engine knows; none: it takes any name.
     """
+
+    voices: tuple[str, ...] = ()
+
+    def options(self, options: SessionOptions) -> None:
+        """Refuse options that do not make sense here.
+
+        Raises:
+            InvalidInput: There is no such voice, a number is out of range, or the history does not hold together.
+            UnsupportedOperation: They ask for what the embedded provider cannot do.
+        """
+        _check_options(options, self.voices)
+
+    def item(self, item: m.Item, input_audio: AudioFormat) -> None:
+        """Refuse an item.
+
+        Raises:
+            InvalidAudio: Its audio ends with half a sample.
+            UnsupportedOperation: It is of a kind that the embedded provider does not know.
+        """
+        _check_item(item, input_audio)
+
+    def request(self, request: m.ResponseCreate, options: SessionOptions) -> None:
+        """Refuse a request.
+
+        Raises:
+            InvalidInput: There is no such voice, or no such tool to choose.
+            UnsupportedOperation: It asks for what the embedded provider cannot do.
+        """
+        _check_request(request, self.voices, options)
+
+
+def _check_options(options: SessionOptions, voices: tuple[str, ...]) -> None:
     for name in _OF_A_WIRE:
         if getattr(options, name):
             raise UnsupportedOperation(f"the option {name}", PROVIDER, "There is no wire that it could change.")
     if options.model not in (None, MODEL):
         raise UnsupportedOperation(f"the model {options.model!r}", PROVIDER, "Give the client another responder.")
     _check_transcription(options)
-    check_voice(options.voice, voices)
+    _check_voice(options.voice, voices)
     if options.speed is not None and not _SLOWEST <= options.speed <= _FASTEST:
         raise InvalidInput(f"speed is between {_SLOWEST} and {_FASTEST}, and 1.0 is normal; not {options.speed}.")
     _check_answer(options.tool_choice, options.tools or (), options.output_modalities or ())
@@ -60,7 +110,7 @@ def has_voice(voice: str | None, voices: tuple[str, ...]) -> bool:
     return wanted in known or wanted.partition("+")[0] in known
 
 
-def check_voice(voice: str | None, voices: tuple[str, ...]) -> None:
+def _check_voice(voice: str | None, voices: tuple[str, ...]) -> None:
     """Raise `InvalidInput` where the text-to-speech engine has no such voice. ``"voice+variant"`` alters one."""
     if voice is not None and not has_voice(voice, voices):
         wanted = voice.lower()
@@ -83,13 +133,7 @@ def _check_answer(choice: ToolChoice | None, tools: tuple[Tool, ...], modalities
         raise UnsupportedOperation("two output modalities at once", PROVIDER, "Audio comes with its transcript.")
 
 
-def check_item(item: m.Item, input_audio: AudioFormat) -> None:
-    """Refuse an item that cannot become part of a conversation.
-
-    Raises:
-        InvalidAudio: Its audio ends with half a sample.
-        UnsupportedOperation: It is of a kind that the embedded provider does not know.
-    """
+def _check_item(item: m.Item, input_audio: AudioFormat) -> None:
     if isinstance(item, m.ItemReference):
         raise UnsupportedOperation("adding a reference", PROVIDER, "References are inputs of a response.")
     if not isinstance(item, m.MessageItem | m.FunctionCall | m.FunctionResult):
@@ -98,21 +142,15 @@ def check_item(item: m.Item, input_audio: AudioFormat) -> None:
         _check_content(item.content, input_audio)
 
 
-def check_request(request: m.ResponseCreate, voices: tuple[str, ...], options: SessionOptions) -> None:
-    """Refuse a request for a response that cannot be followed.
-
-    Raises:
-        InvalidInput: There is no such voice, or no such tool to choose.
-        UnsupportedOperation: It asks for what the embedded provider cannot do.
-    """
-    check_voice(request.voice, voices)
+def _check_request(request: m.ResponseCreate, voices: tuple[str, ...], options: SessionOptions) -> None:
+    _check_voice(request.voice, voices)
     tools = request.tools if request.tools is not None else options.tools
     choice = request.tool_choice if request.tool_choice is not None else options.tool_choice
     _check_answer(choice, tools or (), request.output_modalities or ())
     for item in request.items or ():
         if isinstance(item, m.ItemReference):
             continue
-        check_item(item, options.input_audio or PCM16_24K)
+        _check_item(item, options.input_audio or PCM16_24K)
         if isinstance(item, m.MessageItem) and _clips(item.content):
             raise UnsupportedOperation(
                 "audio without a transcript in the items of a response",
@@ -125,7 +163,7 @@ def _check_history(options: SessionOptions) -> None:
     ids: set[str | None] = set()
     calls: set[str] = set()
     for item in options.history or ():
-        check_item(item, options.input_audio or PCM16_24K)
+        _check_item(item, options.input_audio or PCM16_24K)
         if item.id is not None and item.id in ids:
             raise InvalidInput(f"Two items of the history have the id {item.id!r}.")
         if isinstance(item, m.FunctionCall):

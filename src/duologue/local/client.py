@@ -11,7 +11,7 @@ import msgspec
 from duologue.capabilities import Capabilities
 from duologue.errors import InvalidInput
 from duologue.link import Link, ProviderMetadata
-from duologue.local.checks import check_options, has_voice
+from duologue.local.checks import LocalChecks, has_voice
 from duologue.local.engine import EngineSettings, LocalEngine
 from duologue.local.link import LocalLink
 from duologue.local.settings import MODEL, PROVIDER, detection_of, effective, local_capabilities
@@ -78,7 +78,8 @@ class LocalRealtimeClient(ProviderClient):
         make_detector = await self._start()
         if options.unsupported == "drop" and not has_voice(options.voice, self._text_to_speech.voices()):
             options, dropped = msgspec.structs.replace(options, voice=None), (*dropped, "voice")
-        check_options(effective(options), self._text_to_speech.voices())
+        checks = LocalChecks(self._text_to_speech.voices())
+        checks.options(effective(options))
         # What follows takes many milliseconds the first time: not on the event loop.
         await asyncio.to_thread(self._responder.expects, effective(options).tools or ())
         if detection_of(effective(options)) is not None:
@@ -89,7 +90,7 @@ class LocalRealtimeClient(ProviderClient):
             synthesis_rate=self._text_to_speech.sample_rate,
             lead_ms=self._lead_ms,
             hints=self._hints,
-            voices=self._text_to_speech.voices(),
+            checks=checks,
         )
         link = LocalLink(
             LocalEngine(options, settings),

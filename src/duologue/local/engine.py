@@ -13,8 +13,8 @@ from duologue import messages as m
 from duologue.errors import UnsupportedOperation
 from duologue.formats import PCM16_24K
 from duologue.lifecycle import new_id
-from duologue.local import checks
 from duologue.local import commands as c
+from duologue.local.checks import Checks, LocalChecks
 from duologue.local.hearing import Hearing, TurnEvent
 from duologue.local.responses import Responses
 from duologue.local.settings import PROVIDER, detection_of, effective, updated
@@ -35,7 +35,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         synthesis_rate: Samples a second of the text-to-speech engine, in Hz.
         lead_ms: How far ahead of playback audio goes out, in ms; at least 100.
         hints: Phrases that the user is likely to say, whatever the tools.
-        voices: What the text-to-speech engine knows; none: it takes any name.
+        checks: What is refused.
         make_id: Makes ids from ``"item"``, ``"resp"``, ``"call"``, ``"sess"``.
     """
 
@@ -44,7 +44,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     synthesis_rate: int
     lead_ms: float
     hints: tuple[str, ...] = ()
-    voices: tuple[str, ...] = ()
+    checks: Checks = LocalChecks()
     make_id: Callable[[str], str] = new_id
 
 
@@ -62,7 +62,7 @@ class LocalEngine:
 
     def __init__(self, options: SessionOptions, settings: EngineSettings) -> None:
         self.options = effective(options)
-        checks.check_options(self.options, settings.voices)
+        settings.checks.options(self.options)
         self._settings = settings
         self._make_id = settings.make_id
         self._messages: list[ServerMessage] = []
@@ -241,7 +241,7 @@ class LocalEngine:
         items: tuple[m.Item, ...] = ()
         out_of_band = False
         if isinstance(request, m.ResponseCreate):
-            checks.check_request(request, self._settings.voices, self.options)
+            self._settings.checks.request(request, self.options)
             items, out_of_band = request.items or (), request.out_of_band
         active = self._responses.active
         if active is not None and not out_of_band:
@@ -262,7 +262,7 @@ class LocalEngine:
 
     def _update(self, changes: SessionOptions) -> None:
         options = updated(self.options, changes)
-        checks.check_options(options, self._settings.voices)
+        self._settings.checks.options(options)
         self._hearing.prepare(options)
         # What the new settings make of the audio in the buffer is told after they are confirmed.
         self.options = self._responses.options = options
@@ -275,7 +275,7 @@ class LocalEngine:
 
     def _create_item(self, message: m.ItemCreate) -> None:
         item, previous = message.item, message.previous_item_id
-        checks.check_item(item, self.options.input_audio or PCM16_24K)
+        self._settings.checks.item(item, self.options.input_audio or PCM16_24K)
         if item.id is not None and item.id in self._store:
             self._report(message, "invalid_value", f"There is an item {item.id} already.", "item.id")
         elif previous not in (None, "root") and previous not in self._store:

@@ -66,6 +66,8 @@ class Hearing:
 
     def update(self, options: SessionOptions) -> None:
         """The options have changed."""
+        if options.input_audio is not None and options.input_audio != self._options.input_audio:
+            self._handle(self._buffer.reformat(options.input_audio))
         self._options = options
         self._handle(self._buffer.detect(detection_of(options)))
 

@@ -94,6 +94,12 @@ class InputBuffer:
         self.prepare(detection)
         return self._begin_to_detect(settings)
 
+    def reformat(self, format: AudioFormat) -> list[InputEvent]:
+        """The application's audio has another format from now on."""
+        events = self.flush()
+        self._converter = Converter(format, PCM16_16K)
+        return events
+
     def append(self, audio: bytes) -> list[InputEvent]:
         """Take more audio, in the application's format."""
         pcm = self._converter.process(audio)

@@ -6,7 +6,7 @@ import msgspec
 
 from duologue.capabilities import ALL_OPTIONS, Capabilities
 from duologue.formats import PCM16_8K, PCM16_16K, PCM16_24K, PCM16_48K, PCMA, PCMU
-from duologue.options import Off, ServerTurnDetection, SessionOptions, Transcription
+from duologue.options import Off, SemanticTurnDetection, ServerTurnDetection, SessionOptions, Transcription
 
 PROVIDER = "local"
 MODEL = "local"
@@ -123,6 +123,11 @@ def updated(options: SessionOptions, changes: SessionOptions) -> SessionOptions:
 
 
 def detection_of(options: SessionOptions) -> ServerTurnDetection | None:
-    """How turns are found; None: the application marks them."""
+    """How turns are found; None: the application marks them. What finds them by meaning elsewhere goes by silence."""
     detection = options.turn_detection
+    if isinstance(detection, SemanticTurnDetection):
+        answers, stops = detection.create_response, detection.interrupt_response
+        return msgspec.structs.replace(
+            _DETECTION, create_response=answers is not False, interrupt_response=stops is not False
+        )
     return detection if isinstance(detection, ServerTurnDetection) else None
