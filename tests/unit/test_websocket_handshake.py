@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -12,6 +14,8 @@ from duologue.errors import InvalidInput
 from duologue.secret import Secret
 from duologue.transports import websocket, websockets_transport
 from duologue.transports.handshake import ConnectFailed, HandshakeRefused
+from duologue.transports.limits import WebSocketLimits
+from tiny_protocol import settle
 from websocket_receiver import Connect, Receiver, opened
 from websocket_servers import TEXT, Peer, frame, raw_server
 
@@ -268,3 +272,22 @@ def test_that_the_package_loads_neither_library() -> None:
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert "picows" not in out
     assert "websockets" not in out
+
+
+@pytest.mark.parametrize("turns", range(1, 30))
+async def test_that_cancelling_at_any_moment_leaves_no_socket(connect: Connect, turns: int) -> None:
+    async def behave(peer: Peer) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            await peer.accept()
+            await peer.at_end()
+
+    async with raw_server(behave) as server:
+        connecting = asyncio.ensure_future(connect(server.url, limits=WebSocketLimits(close_timeout=0.05)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        with suppress(asyncio.CancelledError):
+            await (await connecting).aclose()
+        await settle()  # the server may just be accepting
+        async with asyncio.timeout(2):
+            await server.all_gone()

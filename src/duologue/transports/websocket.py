@@ -86,10 +86,11 @@ async def connect_websocket(
     goal = f"{server} through the proxy" if way else str(server)
     limits = limits or WebSocketLimits()
     dialer = Dialer()
+    listener = _Listener(limits)
     try:
         async with asyncio.timeout(connect_timeout):
-            _, listener = await ws_connect(
-                lambda: _Listener(limits),
+            _, connected = await ws_connect(
+                lambda: listener,
                 url,
                 ssl_context=(ssl_context or shared_context()) if server.secure else None,
                 proxy=way,
@@ -103,11 +104,12 @@ async def connect_websocket(
                 logger_name=SILENT,
                 read_buffer_init_size=_READ_BUFFER,
             )
-        if listener is None:  # that is how picows tells it
+        if connected is None:  # that is how picows tells it
             raise hung_up(goal)
-        return cast(_Listener, listener).connection_for(offered)
+        return listener.connection_for(offered)
     except BaseException as error:
         dialer.hang_up()
+        listener.give_up()
         if isinstance(error, WSHandshakeError | ProxyError | OSError):
             raise _failure(error, goal, connect_timeout) from None
         raise
@@ -176,6 +178,7 @@ class _Listener(WSListener):
         self._connection: PicowsTransport | None = None
         self._chosen: str | None = None
         self._request_id: str | None = None
+        self._given_up = False
         self._collecting: asyncio.Task[None] | None = None
 
     def connection_for(self, offered: Sequence[str]) -> PicowsTransport:
@@ -190,7 +193,16 @@ class _Listener(WSListener):
             raise not_a_websocket()
         return self._connection
 
+    def give_up(self) -> None:
+        """Nobody waits for the connection any more, though it may be there, or about to be."""
+        self._given_up = True
+        if self._connection is not None:
+            self._connection._abort()
+
     def on_ws_connected(self, transport: WSTransport) -> None:
+        if self._given_up:  # reading would be paused, and the end of the stream never met
+            transport.disconnect(graceful=False)
+            return
         connection = self._connection = PicowsTransport(self._limits, transport)
         headers = {name.lower(): value for name, value in transport.response.headers.items()}
         connection.subprotocol = headers.get("sec-websocket-protocol")
