@@ -24,6 +24,7 @@ class ResponseLifecycle:
         self._created = created
         self._done_items: list[m.Item] = []
         self._open: _OpenItem | None = None
+        self._untold = ""
 
     def feed(self, message: ServerMessage) -> None:
         """Take the next message of the response; raises `AssertionError` when it is out of order."""
@@ -35,6 +36,7 @@ class ResponseLifecycle:
                 self._open = _OpenItem(item)
             case m.OutputItemDone(item=item):
                 self._item(item.id).close(item)
+                self._untold += self._item(item.id).untold
                 self._done_items.append(item)
                 self._open = None
             case m.ResponseDone():
@@ -62,6 +64,7 @@ class ResponseLifecycle:
         require(done.status != "in_progress", "A response that is done is not in progress.")
         require(done.out_of_band == self.out_of_band, "A response is out of band from beginning to end.")
         require((done.error is not None) <= (done.status == "failed"), "Only a response that failed has an error.")
+        require(done.status == "cancelled" or not self._untold, f"No delta has said {self._untold!r}.")
         ids = [item.id for item in self._done_items]
         require([item.id for item in done.items] == ids, f"It has announced the items {ids}.")
         require(done.metadata == self._created.metadata, "Metadata comes back as it was.")
@@ -77,6 +80,7 @@ class _OpenItem:
         self._parts: list[m.Content] = []
         self._arguments = ""
         self._whole_arguments: str | None = None
+        self.untold = ""
 
     def feed(self, message: ServerMessage) -> None:
         match message:
@@ -95,6 +99,7 @@ class _OpenItem:
                 self._part = _OpenPart(part)
             case m.ContentPartDone(part=part):
                 self._open_part(message).close(part)
+                self.untold += self._open_part(message).untold
                 self._parts.append(part)
                 self._part = None
             case m.ReasoningDelta():
@@ -126,6 +131,7 @@ class _OpenPart:
 
     def __init__(self, part: m.Content) -> None:
         self._is_text = isinstance(part, m.TextContent)
+        self.untold = ""  # words that no delta has said: those of a cancelled response may be held back
         self._words = ""
         self._words_over = False
         self._has_audio = False
@@ -139,7 +145,9 @@ class _OpenPart:
                 self._words += text
             case m.OutputTextDone(text=text) | m.OutputTranscriptDone(text=text):
                 require(not self._words_over, "The words are whole once.")
-                require(text == self._words, f"Deltas have said {self._words!r}.")
+                require(text.startswith(self._words), f"Deltas have said {self._words!r}.")
+                self.untold = self.untold or text[len(self._words) :]
+                self._words = text
                 self._words_over = True
             case m.OutputAudioDelta():
                 require(not self._is_text, "A text part has no audio.")
