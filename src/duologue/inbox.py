@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
@@ -15,8 +16,10 @@ MAX_MESSAGES = 100_000
 _OVERHEAD = 200  # bytes that a message without a payload is reckoned to hold
 
 
-class Inbox:
-    """A queue that protects memory: it never drops and never blocks the sender, but says when it is full.
+class MessageBuffer(ABC):
+    """What a reader will get. It protects memory: it never drops and never blocks the sender, but says when it is full.
+
+    Subclasses bring the reader, who waits for `_wake`, and gets what `_take` or `_ending` gives.
 
     Args:
         pause: Called when it holds more than `max_bytes` or `max_messages`.
@@ -26,8 +29,8 @@ class Inbox:
 
     def __init__(
         self,
-        pause: Callable[[], None],
-        resume: Callable[[], None],
+        pause: Callable[[], object],
+        resume: Callable[[], object],
         on_end: Callable[[], object] = lambda: None,
         *,
         max_bytes: int = MAX_BYTES,
@@ -41,7 +44,6 @@ class Inbox:
         self._messages: deque[tuple[m.ServerMessage, int]] = deque()  # each with its size
         self._bytes = 0
         self._paused = False
-        self._waiter: asyncio.Future[None] | None = None
         self._traceback: TracebackType | None = None  # where a layer raised
         self.end: SessionEnded | None = None
         """Why nothing more will come."""
@@ -75,32 +77,9 @@ class Inbox:
         self._on_end()
         self._wake()
 
-    async def get(self) -> m.ServerMessage:
-        """The next message. A cancelled call loses nothing.
-
-        Raises:
-            ConcurrentRead: Another task is reading.
-            SessionEnded: Nothing is left, and nothing will come. What a layer raised comes as it is.
-        """
-        if self._waiter is not None:
-            raise ConcurrentRead(
-                "Another task is already reading this session. Read it in one task and hand the messages on."
-            )
-        if not self._messages:
-            await self._wait()
-        return self._take()
-
-    async def _wait(self) -> None:
-        while not self._messages:
-            if self.end is not None:
-                if isinstance(self.end, SessionFailed) and self.end.__cause__ is not None:
-                    raise self.end.__cause__.with_traceback(self._traceback)
-                raise self.end.with_traceback(None)
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+    @abstractmethod
+    def _wake(self) -> None:
+        """There is something for a reader that waits."""
 
     def _take(self) -> m.ServerMessage:
         message, size = self._messages.popleft()
@@ -121,6 +100,44 @@ class Inbox:
         kept.insert(place, (interruption, _size(interruption)))
         self._messages = deque(kept)
         self._bytes = sum(size for _, size in kept)
+
+    def _ending(self) -> BaseException:
+        """What a reader gets when nothing is left: what a layer raised comes as it is."""
+        assert self.end is not None
+        if isinstance(self.end, SessionFailed) and self.end.__cause__ is not None:
+            return self.end.__cause__.with_traceback(self._traceback)
+        return self.end.with_traceback(None)
+
+
+class Inbox(MessageBuffer):
+    """The queue of a session, for a reader on its event loop."""
+
+    _waiter: asyncio.Future[None] | None = None
+
+    async def get(self) -> m.ServerMessage:
+        """The next message. A cancelled call loses nothing.
+
+        Raises:
+            ConcurrentRead: Another task is reading.
+            SessionEnded: Nothing is left, and nothing will come. What a layer raised comes as it is.
+        """
+        if self._waiter is not None:
+            raise ConcurrentRead(
+                "Another task is already reading this session. Read it in one task and hand the messages on."
+            )
+        if not self._messages:
+            await self._wait()
+        return self._take()
+
+    async def _wait(self) -> None:
+        while not self._messages:
+            if self.end is not None:
+                raise self._ending()
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

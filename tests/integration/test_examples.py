@@ -70,8 +70,14 @@ def test_a_file_is_answered(tmp_path: Path) -> None:
         assert file.getnframes() > file.getframerate()
 
 
+def test_a_program_without_an_event_loop(tmp_path: Path) -> None:
+    printed = run("blocking", cwd=tmp_path)
+    assert "you: Who are you?\nassistant: I am a voice assistant" in printed
+    assert "assistant: It is " in printed
+
+
 def test_no_example_is_left_out() -> None:
-    tested = {"talk_text", "tools", "layer", "interrupt", "answer_file"}
+    tested = {"talk_text", "tools", "layer", "interrupt", "answer_file", "blocking"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested | RUN_ELSEWHERE
 
 
