@@ -13,8 +13,8 @@ from duologue.cli.console import make_console
 from duologue.cli.exits import FAILED, REFUSED, complain, run
 
 if TYPE_CHECKING:
-    from duologue.cli.providers import ProviderRequest
     from duologue.options import SessionOptions
+    from duologue.secret import Secret
 
 app = typer.Typer(
     name="duologue",
@@ -63,6 +63,9 @@ def demo(
 @app.command()
 def talk(
     provider: o.Provider = "local",
+    model: o.Model = None,
+    base_url: o.BaseUrl = None,
+    key_variable: o.KeyVariable = None,
     files: o.Files = None,
     texts: o.Texts = None,
     microphone: o.Microphone = False,
@@ -92,11 +95,19 @@ def talk(
         _refuse("--save records in real time; leave --fast out.")
 
     async def work() -> int:
+        from duologue.cli.providers import ProviderRequest
         from duologue.cli.talk import TalkSettings, run_talk
 
         settings = TalkSettings(
             provider=provider,
-            request=_provider_request(chat_model, chat_url, chat_key_variable),
+            request=ProviderRequest(
+                model=model,
+                base_url=base_url,
+                key=_key_in(key_variable, "--key-variable"),
+                chat_model=chat_model,
+                chat_url=chat_url,
+                chat_key=_key_in(chat_key_variable, "--chat-key-variable"),
+            ),
             options=_options(tools, instructions, hints, voice),
             files=tuple(files or ()),
             texts=tuple(texts or ()),
@@ -132,18 +143,17 @@ def _refuse(reason: str) -> NoReturn:
     raise typer.Exit(REFUSED)
 
 
-def _provider_request(chat_model: str | None, chat_url: str | None, key_variable: str | None) -> ProviderRequest:
-    from duologue.cli.providers import ProviderRequest
+def _key_in(variable: str | None, option: str) -> Secret | None:
+    """The key in an environment variable; None if none is named."""
     from duologue.errors import InvalidInput
     from duologue.secret import Secret
 
-    key = None
-    if key_variable is not None:
-        value = os.environ.get(key_variable)
-        if not value:
-            raise InvalidInput(f"--chat-key-variable: there is no key in the environment variable {key_variable}.")
-        key = Secret.of(value)
-    return ProviderRequest(chat_model=chat_model, chat_url=chat_url, chat_key=key)
+    if variable is None:
+        return None
+    value = os.environ.get(variable)
+    if not value:
+        raise InvalidInput(f"{option}: there is no key in the environment variable {variable}.")
+    return Secret.of(value)
 
 
 def _options(

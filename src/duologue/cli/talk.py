@@ -12,6 +12,7 @@ from rich.console import Console
 
 from duologue import messages as m
 from duologue.audio import AudioSink, AudioSource, ConversationRecorder, MicrophoneSource, SpeakerSink, WavSource
+from duologue.capabilities import Capabilities
 from duologue.cli.converse import converse, open_recorder
 from duologue.cli.exits import FAILED, REFUSED, complain
 from duologue.cli.json_lines import JsonLinesView
@@ -20,8 +21,8 @@ from duologue.cli.sound import Playlist, SilentSink, open_recording
 from duologue.cli.terminal import ConversationView, View
 from duologue.cli.turns import TurnLog
 from duologue.errors import DeviceUnavailable, InvalidAudio, MissingDependency
-from duologue.formats import PCM16_24K
-from duologue.middleware import FunctionInvocation
+from duologue.formats import PCM16_24K, AudioFormat
+from duologue.middleware import AudioConversion, FunctionInvocation
 from duologue.options import SessionOptions
 from duologue.session import RealtimeSession
 
@@ -72,15 +73,26 @@ async def run_talk(settings: TalkSettings, console: Console) -> int:
             await stack.enter_async_context(aclosing(open_recording(file, realtime=settings.realtime)))
             for file in settings.files
         ]
-        client = make_client(settings.provider, settings.request).with_middleware(FunctionInvocation())
+        provider = make_client(settings.provider, settings.request)
+        client = provider.with_middleware(FunctionInvocation(), AudioConversion())
         await stack.enter_async_context(client)
-        session = await stack.enter_async_context(client.create_session(settings.options))
+        options = in_our_format(settings.options, provider.capabilities(settings.options))
+        session = await stack.enter_async_context(client.create_session(options))
         source = MicrophoneSource(format=PCM16_24K) if settings.microphone else Playlist()
         await stack.enter_async_context(aclosing(source))
         sink = await stack.enter_async_context(aclosing(open_sink(settings)))
         if recorder := open_recorder(settings.save):
             stack.enter_context(recorder)
         return await Talk(settings, session, source, sink, recorder).run(recordings, console)
+
+
+def in_our_format(options: SessionOptions, can: Capabilities) -> SessionOptions:
+    """The options, with the format of our microphone and speaker where the provider has others to convert to."""
+
+    def ours(offered: frozenset[AudioFormat] | None) -> AudioFormat | None:
+        return PCM16_24K if offered and PCM16_24K not in offered else None
+
+    return options.merged(SessionOptions(input_audio=ours(can.input_formats), output_audio=ours(can.output_formats)))
 
 
 def open_sink(settings: TalkSettings) -> AudioSink:

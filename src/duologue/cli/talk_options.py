@@ -7,7 +7,30 @@ from typing import Annotated
 
 import typer
 
-Provider = Annotated[str, typer.Option(help="Who answers: local.")]
+Provider = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Who answers: local, openai, azure, xai, voice-live; or a server at --base-url: localai, qwen, speaches, "
+        "speech-to-speech, vllm, compatible.",
+    ),
+]
+
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The provider's model; with azure, the name of its deployment.")
+]
+
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Where the provider is, unless at its own address or that of the environment."),
+]
+
+KeyVariable = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="The environment variable that holds the provider's key, unless it is the usual one."
+    ),
+]
 
 Files = Annotated[
     list[Path] | None,

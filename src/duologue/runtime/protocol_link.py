@@ -25,6 +25,7 @@ class ProtocolLink(ProviderLink):
         transport: An open connection; the link owns it from now on.
         open_timeout: How long the provider may take to confirm the session, in s.
         send_timeout: How long one message may take to leave before the session counts as cut off, in s.
+        request_id: The id that the provider gave the connection, for the session's end.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class ProtocolLink(ProviderLink):
         *,
         open_timeout: float = 15.0,
         send_timeout: float = 30.0,
+        request_id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(options, capabilities, metadata, dropped, clock=clock)
@@ -45,6 +47,7 @@ class ProtocolLink(ProviderLink):
         self._transport = transport
         self._open_timeout = open_timeout
         self._send_timeout = send_timeout
+        self._request_id = request_id
         self._frames = 0
         self._lost = False  # nothing can be sent any more
         self._changed = asyncio.Event()  # the session is open, or over
@@ -67,6 +70,7 @@ class ProtocolLink(ProviderLink):
             raise ConnectRefused(
                 f"No confirmation of the session within {self._open_timeout:g} s.",
                 provider=self.metadata.provider,
+                request_id=self._request_id,
                 retryable=True,
             ) from None
         except BaseException:
@@ -151,6 +155,8 @@ class ProtocolLink(ProviderLink):
 
     def _finish(self, end: SessionEnded) -> None:
         self._cancel_timer()
+        if end.request_id is None:
+            end.request_id = self._request_id
         super()._finish(end)
         self._changed.set()
 

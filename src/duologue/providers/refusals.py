@@ -1,0 +1,227 @@
+"""Why a session did not begin, as exceptions with a hint in plain words."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from duologue.errors import ConnectRefused
+from duologue.providers.masking import masked
+from duologue.secret import Secret
+from duologue.transports.handshake import ConnectFailed, HandshakeRefused
+
+Reason = Literal["request", "key", "rights", "place", "credit", "rate", "server", "redirect", "other"]
+
+_LONGEST_QUOTE = 300  # characters of what a server says
+
+_CODES: dict[str, Reason] = {
+    "invalid_api_key": "key",
+    "account_deactivated": "key",
+    "insufficient_quota": "credit",
+    "billing_hard_limit_reached": "credit",
+    "billing_not_active": "credit",
+    "model_not_found": "place",
+    "deploymentnotfound": "place",
+    "rate_limit_exceeded": "rate",
+    "session_limit_reached": "rate",
+    "server_error": "server",
+}
+_STATUSES: dict[int, Reason] = {
+    400: "request",
+    401: "key",
+    402: "credit",
+    403: "rights",
+    404: "place",
+    408: "server",
+    422: "request",
+    425: "server",
+    429: "rate",
+    501: "other",
+    505: "other",
+}
+_MAY_PASS: frozenset[Reason] = frozenset({"rate", "server"})
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do about each reason, in the words of one provider."""
+
+    request: str = "Check the model, and what the options ask for."
+    key: str = "Check the key."
+    rights: str = "The key is known, and may not do this: check its project, its region and which models it may use."
+    place: str = "There is no such model, or no such path: check model and base_url."
+    credit: str = "The account has no credit left, or its limit is reached. Trying again does not help."
+    rate: str = "Too many requests or sessions. Wait a little, then open fewer at once."
+    server: str = "The provider has a problem of its own. Try again a little later."
+    redirect: str = "Redirects are not followed, as they would carry the key elsewhere. Use the final address."
+    other: str = "Check that the address is that of a realtime API."
+    unreachable: str = "Check the network, the address, and the proxy if there is one (HTTPS_PROXY)."
+
+    def on(self, reason: Reason) -> str:
+        """What to do."""
+        advice = getattr(self, reason)
+        assert isinstance(advice, str)
+        return advice
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server said over HTTP.
+
+    Attributes:
+        refused: What was asked for.
+        status: The HTTP status.
+        headers: Names in lower case.
+        body: Its beginning, as far as it has arrived.
+        request_id: The id to quote to the provider's support.
+    """
+
+    refused: str
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    request_id: str | None
+
+
+class Refusal(ConnectRefused):
+    """A provider's answer to the handshake, or to a request before it.
+
+    Attributes:
+        status: The HTTP status.
+        retry_after: Seconds that the provider asks to wait; None if it does not.
+    """
+
+    status: int | None = None
+    retry_after: float | None = None
+
+
+class Explainer:
+    """Explains the refusals of one provider.
+
+    Args:
+        provider: Its name.
+        advice: What to do about them.
+    """
+
+    def __init__(self, provider: str, advice: Advice) -> None:
+        self._provider = provider
+        self._advice = advice
+
+    def failed(self, failure: ConnectFailed, secrets: Iterable[Secret] = ()) -> ConnectRefused:
+        """What it means that there is no connection.
+
+        Args:
+            failure: How it failed.
+            secrets: What was sent and must not show.
+        """
+        if isinstance(failure, HandshakeRefused):
+            answer = Answer(
+                refused="the WebSocket",
+                status=failure.status,
+                headers=failure.headers,
+                body=failure.body,
+                request_id=failure.request_id,
+            )
+            return self.answered(answer, secrets)
+        hint = self._advice.unreachable if failure.retryable else ""
+        return ConnectRefused(
+            masked(str(failure), secrets), provider=self._provider, retryable=failure.retryable, hint=hint
+        )
+
+    def answered(self, answer: Answer, secrets: Iterable[Secret] = ()) -> Refusal:
+        """What an answer means that is not the one that was asked for.
+
+        Args:
+            answer: What the server said.
+            secrets: What was sent and must not show.
+        """
+        said, code = read_body(answer.body)
+        reason = _reason(answer.status, code)
+        message = f"The server refused {answer.refused} with status {answer.status}{f': {said}' if said else '.'}"
+        refusal = Refusal(
+            masked(message, secrets),
+            provider=self._provider,
+            code=None if code is None else masked(code, secrets),
+            request_id=answer.request_id,
+            retryable=reason in _MAY_PASS,
+            hint=self._advice.on(reason) + _aside(answer, reason, secrets),
+        )
+        refusal.status = answer.status
+        refusal.retry_after = retry_after(answer.headers)
+        return refusal
+
+    def refused_in_band(self, refused: ConnectRefused, secrets: Iterable[Secret] = ()) -> ConnectRefused:
+        """What it means that the provider refused the session once the connection was there."""
+        reason = None if refused.code is None else _CODES.get(refused.code.lower())
+        return ConnectRefused(
+            masked(refused.message, secrets),
+            provider=refused.provider,
+            code=refused.code,
+            close_code=refused.close_code,
+            request_id=refused.request_id,
+            retryable=refused.retryable if reason is None else reason in _MAY_PASS,
+            hint=refused.hint if reason is None else self._advice.on(reason),
+            last_error=refused.last_error,
+        )
+
+
+def read_body(body: str) -> tuple[str, str | None]:
+    """What an answer's body says, and its code: of OpenAI, and of those who write it otherwise."""
+    text = body.strip()
+    try:
+        data: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return ("" if text.startswith("<") else _quote(text)), None
+    if not isinstance(data, dict):
+        return _quote(data if isinstance(data, str) else ""), None
+    error = data.get("error")
+    inner = error if isinstance(error, dict) else data
+    said = next((inner[name] for name in ("message", "error", "detail") if isinstance(inner.get(name), str)), "")
+    code = next((inner[name] for name in ("code", "type") if _is_code(inner.get(name))), None)
+    return _quote(said), None if code is None else str(code)
+
+
+def _is_code(value: object) -> bool:
+    return (isinstance(value, str) and bool(value)) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _quote(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
+
+
+def _aside(answer: Answer, reason: Reason, secrets: Iterable[Secret]) -> str:
+    """What the headers add."""
+    location = answer.headers.get("location")
+    if reason == "redirect" and location:
+        target = urlsplit(location)._replace(query="", fragment="").geturl()
+        return f" It points to {masked(target, secrets)}."
+    wait = retry_after(answer.headers)
+    return f" It asks to wait {wait:g} s." if reason in _MAY_PASS and wait else ""
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
+    """Seconds that a server asks to wait, from its headers with names in lower case; None if it does not."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if value.isascii() and value.replace(".", "", 1).isdigit():
+            return float(value) * unit
+    try:
+        moment = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - now())
+
+
+def _reason(status: int, code: str | None) -> Reason:
+    if code is not None and code.lower() in _CODES:
+        return _CODES[code.lower()]
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if 300 <= status < 400:
+        return "redirect"
+    return "server" if status >= 500 else "other"

@@ -1,0 +1,247 @@
+"""What all clients of this wire share: connecting, and joining protocol and transport."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from duologue.capabilities import Capabilities, check_options
+from duologue.errors import ConnectRefused, InvalidInput
+from duologue.link import Link, ProviderMetadata
+from duologue.options import SessionOptions
+from duologue.protocols.openai import Dialect, OpenAIClientProtocol
+from duologue.protocols.openai.session_kinds import transcription_capabilities, transcription_options
+from duologue.providers.connection import ConnectionSettings
+from duologue.providers.refusals import Advice, Explainer
+from duologue.providers.retrying import with_retries
+from duologue.providers.urls import Address
+from duologue.runtime.protocol_link import ProtocolLink
+from duologue.runtime.provider import ProviderClient
+from duologue.secret import Secret
+from duologue.transports.connection import WebSocketTransport
+from duologue.transports.handshake import ConnectFailed
+
+Headers = dict[str, str | Secret]
+
+
+class WebSocketRealtimeClient(ProviderClient):
+    """A client of a server that speaks OpenAI's realtime wire over a WebSocket.
+
+    Subclasses say where the server is and what it wants to know of the caller: `address`, `url`, `credentials`.
+
+    Args:
+        dialect: How the server says things.
+        model: The model, unless a session's options name another.
+        advice: What to do about the provider's refusals.
+        defaults: Options that hold for every session unless it states others.
+        connection: How to connect.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        model: str | None,
+        advice: Advice,
+        defaults: SessionOptions | None = None,
+        connection: ConnectionSettings | None = None,
+    ) -> None:
+        super().__init__(defaults=defaults)
+        self._dialect = dialect
+        self._model = model
+        self._connection = connection or ConnectionSettings()
+        self._explainer = Explainer(dialect.provider, advice)
+        self._opening: set[asyncio.Task[Link]] = set()
+
+    # --- for subclasses ---
+
+    @abstractmethod
+    def address(self) -> Address:
+        """Where the provider is.
+
+        Raises:
+            InvalidInput: What the application or the environment says is no address.
+        """
+
+    @abstractmethod
+    def url(self, options: SessionOptions) -> str:
+        """The URL for a session with these options, without any secret.
+
+        Raises:
+            InvalidInput: The options contradict each other, or lack something.
+        """
+
+    @abstractmethod
+    async def credentials(self) -> Headers:
+        """The headers that say who is calling; made anew for every connection.
+
+        Raises:
+            MissingKey: There is no key.
+        """
+
+    def awaits_greeting(self, options: SessionOptions) -> bool:
+        """Whether the server speaks first."""
+        return True
+
+    def conversation_capabilities(self, options: SessionOptions) -> Capabilities:
+        """What a conversation with these options can do."""
+        return self._dialect.capabilities
+
+    # --- what it is ---
+
+    def __repr__(self) -> str:
+        who = self.metadata
+        return f"{type(self).__name__}(provider={who.provider!r}, model={who.model!r}, endpoint={who.endpoint!r})"
+
+    @property
+    def metadata(self) -> ProviderMetadata:
+        try:
+            endpoint = str(self.address())
+        except InvalidInput:  # opening a session says so
+            endpoint = None
+        return ProviderMetadata(provider=self._dialect.provider, model=self._model, endpoint=endpoint)
+
+    def capabilities(self, options: SessionOptions | None = None) -> Capabilities:
+        options = self.with_defaults(options)
+        can = self.conversation_capabilities(options)
+        return transcription_capabilities(can) if is_transcription(options, can) else can
+
+    def chosen_model(self, options: SessionOptions) -> str | None:
+        """The model for a session with these options."""
+        return options.model or self._model
+
+    # --- opening ---
+
+    async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
+        url = self.url(options)
+        options = self._completed(options)
+        OpenAIClientProtocol(self._dialect).open(options)  # what cannot be written shows before anything is connected
+
+        async def attempt() -> Link:
+            return await self._attempt(url, options, dropped)
+
+        opening = asyncio.get_running_loop().create_task(with_retries(attempt, self._connection))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        try:
+            return await opening
+        except asyncio.CancelledError:
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                await opening.result().aclose()  # it opened in the very moment of the cancellation
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                self._check_open()  # nobody was cancelled: the client was closed
+            raise
+
+    async def aclose(self) -> None:
+        """End the sessions, those that are just opening too."""
+        self._closed = True
+        opening = list(self._opening)
+        for task in opening:
+            task.cancel()
+        try:
+            await asyncio.gather(*opening, return_exceptions=True)
+        finally:
+            await super().aclose()
+
+    def checked(self, options: SessionOptions | None) -> SessionOptions:
+        """`options` over the client's defaults, as a session would have them.
+
+        Raises:
+            UnsupportedOperation: The provider cannot do what they ask for.
+            InvalidInput: They contradict each other.
+        """
+        merged = self.with_defaults(options)
+        carried, _ = check_options(merged, self.capabilities(merged), self._dialect.provider)
+        return self._completed(carried)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> str:
+        """Send JSON to the provider over HTTP; what it answers.
+
+        Raises:
+            ConnectRefused: It refused, or was not there.
+            InvalidInput: This client is closed.
+            MissingDependency: httpx2 is not installed.
+        """
+        from duologue.providers.http import post_json
+
+        self._check_open()
+        url = self.address().http(path)
+
+        async def attempt() -> str:
+            headers, secrets = await self._headers()
+            try:
+                answer = await post_json(url, headers, body, self._connection)
+            except ConnectFailed as failure:
+                raise self._explainer.failed(failure, secrets) from failure
+            if answer.status // 100 != 2:
+                raise self._explainer.answered(answer, secrets)
+            return answer.body
+
+        return await with_retries(attempt, self._connection)
+
+    async def _headers(self) -> tuple[Headers, list[Secret]]:
+        """What is sent with every request, and what of it must not show."""
+        headers = self._connection.headers_over(await self.credentials())
+        return headers, [value for value in headers.values() if isinstance(value, Secret)]
+
+    def _completed(self, options: SessionOptions) -> SessionOptions:
+        """The options with the model that they leave to the client."""
+        if is_transcription(options, self.conversation_capabilities(options)):
+            return transcription_options(options)
+        return replace(options, model=self.chosen_model(options))
+
+    async def _attempt(self, url: str, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
+        headers, secrets = await self._headers()
+        try:
+            transport = await self._connect(url, headers)
+        except ConnectFailed as failure:
+            raise self._explainer.failed(failure, secrets) from failure
+        link = ProtocolLink(
+            OpenAIClientProtocol(self._dialect, started_at=time.time(), awaits_greeting=self.awaits_greeting(options)),
+            transport,
+            options,
+            self.capabilities(options),
+            replace(self.metadata, model=options.model),
+            dropped,
+            open_timeout=self._connection.open_timeout,
+            send_timeout=self._connection.send_timeout,
+            request_id=transport.request_id,
+        )
+        try:
+            await link.open()
+        except ConnectRefused as refused:
+            raise self._explainer.refused_in_band(refused, secrets) from None
+        return link
+
+    async def _connect(self, url: str, headers: Mapping[str, str | Secret]) -> WebSocketTransport:
+        settings = self._connection
+        return await _connector(settings.transport)(
+            url,
+            headers=headers,
+            subprotocols=settings.subprotocols,
+            ssl_context=settings.ssl_context,
+            proxy=settings.proxy,
+            connect_timeout=settings.connect_timeout,
+            limits=settings.limits,
+        )
+
+
+def is_transcription(options: SessionOptions, can: Capabilities) -> bool:
+    """Whether it is a transcription session beside the conversations that the provider has."""
+    return options.kind == "transcription" and {"transcription", "conversation"} <= can.session_kinds
+
+
+def _connector(transport: str) -> Callable[..., Awaitable[WebSocketTransport]]:
+    if transport == "websockets":
+        from duologue.transports import websockets_transport
+
+        return websockets_transport.connect_websocket
+    from duologue.transports import websocket
+
+    return websocket.connect_websocket
