@@ -35,7 +35,7 @@ ALL_EXTRAS = import tomllib; \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types check bench clean
+.PHONY: help demo test live lint types check bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,7 +44,10 @@ demo: $(FOR_DEMO) ## Hold a spoken conversation with the embedded provider; no k
 	$(BIN)/duologue demo $(ARGS)
 
 test: $(FOR_DEVELOPMENT) ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/live $(ARGS)
+
+live: $(FOR_DEVELOPMENT) ## Run the conformance suite against every provider whose key is set; costs money
+	DUOLOGUE_LIVE=1 $(BIN)/python -m pytest tests/live -rs $(ARGS)
 
 lint: $(FOR_DEVELOPMENT) ## Check style, formatting and the direction of imports
 	$(BIN)/ruff check

@@ -49,6 +49,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         input_formats: Formats that it takes; None: any.
         output_formats: Formats that it gives; None: any.
         output_modalities: ``"audio"``, ``"text"``.
+        text_input: Messages that the user writes (`ItemCreate` of a `MessageItem`).
         images: Pictures in items.
         video: A stream of pictures (`InputImageAppend`).
         manual_turns: `UserTurnStart`, `UserTurnEnd`, `InputAudioCommit`.
@@ -86,6 +87,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     input_formats: frozenset[AudioFormat] | None = frozenset({PCM16_24K})
     output_formats: frozenset[AudioFormat] | None = frozenset({PCM16_24K})
     output_modalities: frozenset[str] = frozenset({"audio"})
+    text_input: bool = True
     images: bool = False
     video: bool = False
     manual_turns: bool = False
@@ -300,6 +302,8 @@ def _item_create(message: m.ClientMessage, can: Capabilities) -> Finding:
     assert isinstance(message, m.ItemCreate)
     if message.previous_item_id is not None and not can.insert_position:
         return "adding an item anywhere but at the end", "Leave previous_item_id out."
+    if isinstance(message.item, m.MessageItem) and not can.text_input:
+        return "messages in writing", "Send what the user says, as audio."
     return _NO_IMAGES if _has_image((message.item,)) and not can.images else None
 
 

@@ -50,6 +50,7 @@ MESSAGES: list[tuple[str, object, ClientMessage]] = [
     ("manual_turns", False, m.UserTurnEnd()),
     ("input_clear", False, m.InputAudioClear()),
     ("video", False, m.InputImageAppend(image=m.ImageContent(data=b"png"))),
+    ("text_input", False, m.ItemCreate(item=WORDS)),
     ("images", False, m.ItemCreate(item=PICTURE)),
     ("images", False, m.ResponseCreate(items=(WORDS, PICTURE))),
     ("insert_position", False, m.ItemCreate(item=WORDS, previous_item_id="root")),

@@ -33,6 +33,7 @@ def loaded_by(code: str) -> set[str]:
         f"from duologue import {CORE}",
         "from duologue import tool, live, AudioConversion",
         "import duologue.runtime, duologue.transports, duologue.protocols, duologue.lifecycle, duologue.middleware",
+        "import duologue.providers, duologue.sync, duologue.testing",
     ],
 )
 def test_that_nothing_heavy_is_loaded(code: str) -> None:

@@ -1,7 +1,36 @@
-"""Test support for applications: a provider that follows a script, and speech stages that need no model."""
+"""Test support for applications: scripted clients, emulated servers, speech stages that need no model."""
 
-from duologue.testing.replies import ScriptedReply
-from duologue.testing.scripted import SCRIPTED_CAPABILITIES, ScriptedClient
-from duologue.testing.scripted_link import ScriptedLink
+from __future__ import annotations
 
-__all__ = ["SCRIPTED_CAPABILITIES", "ScriptedClient", "ScriptedLink", "ScriptedReply"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duologue.testing.openai_emulator import EmulatedSession, OpenAIEmulator
+    from duologue.testing.replies import ScriptedReply
+    from duologue.testing.scripted import SCRIPTED_CAPABILITIES, ScriptedClient
+    from duologue.testing.scripted_link import ScriptedLink
+
+_HOMES = {
+    "EmulatedSession": "duologue.testing.openai_emulator",
+    "OpenAIEmulator": "duologue.testing.openai_emulator",
+    "SCRIPTED_CAPABILITIES": "duologue.testing.scripted",
+    "ScriptedClient": "duologue.testing.scripted",
+    "ScriptedLink": "duologue.testing.scripted_link",
+    "ScriptedReply": "duologue.testing.replies",
+}
+
+__all__ = [
+    "SCRIPTED_CAPABILITIES",
+    "EmulatedSession",
+    "OpenAIEmulator",
+    "ScriptedClient",
+    "ScriptedLink",
+    "ScriptedReply",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -32,6 +32,7 @@ IMAGE = m.ImageContent(data=b"\x89PNG\r\n\x1a\n")
 MCP = McpServerTool(server_label="files", server_url="https://example.org/mcp")
 
 MESSAGES: dict[str, tuple[m.ClientMessage, ...]] = {
+    "text_input": (m.ItemCreate(item=m.MessageItem.user("Hello.")),),
     "images": (m.ItemCreate(item=m.MessageItem.image(IMAGE)),),
     "video": (m.InputImageAppend(image=IMAGE),),
     "manual_turns": (m.UserTurnStart(), m.UserTurnEnd(respond=False), m.InputAudioCommit()),
@@ -167,6 +168,8 @@ class FlagTests:
             options = kind.merged(SessionOptions(turn_detection=OFF)) if flag == "manual_turns" else kind
             async with _session(harness, options, without=message) as session:
                 can = session.capabilities
+                if flag in ("images", "insert_position"):
+                    need(can.text_input, "way to be written to")
                 if isinstance(message, m.ResponseCreate) and flag != "explicit_response":
                     need(can.explicit_response, "answer that is asked for")
                 await _agrees(getattr(can, flag), lambda: session.send(message), flag)  # noqa: B023
@@ -190,8 +193,8 @@ class FlagTests:
                 assert can.seeding == taken
             if name == "resume":
                 assert can.resumption == taken
-            if name == "transcription":
-                assert taken == (can.input_transcripts != "never")
+            if name == "transcription" and can.input_transcripts != "always":
+                assert taken == (can.input_transcripts == "on request")
             wanted = harness.options.merged(kind).merged(OPTIONS[name])
             await _agrees(taken, lambda: _open_and_close(client, wanted), name)
 

@@ -89,6 +89,7 @@ class ItemTests:
 
 async def _add(talk: Talk, item: m.Item, previous_item_id: str | None = None) -> m.Item:
     """Add an item, and read until it is there."""
+    need(talk.can.text_input, "way to be written to")
     await talk.session.send(m.ItemCreate(item=item, previous_item_id=previous_item_id))
     return (await talk.until(m.ItemDone)).item
 

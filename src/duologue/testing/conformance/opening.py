@@ -101,8 +101,9 @@ class OpeningTests:
         conversion = pytest.importorskip("duologue.middleware").AudioConversion
         pytest.importorskip("numpy")
         options = SessionOptions(input_audio=ODD_FORMAT, output_audio=ODD_FORMAT)
+        async with opened(harness) as client:
+            need("audio" in client.capabilities(harness.options).output_modalities, "speech")
         async with talking(harness, options, conversion()) as talk:
-            need("audio" in talk.can.output_modalities, "speech")
             assert talk.session.options.input_audio == ODD_FORMAT
             await talk.play(talk.silence(200))
             done = await talk.ask(harness.short_prompt)

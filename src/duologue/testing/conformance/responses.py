@@ -18,8 +18,8 @@ class ResponseTests:
     async def test_requests_wait_for_their_turn(self, harness: Harness) -> None:
         async with talking(harness) as talk:
             need(talk.can.explicit_response, "answer that is asked for")
-            await talk.session.send_text(harness.short_prompt)
-            await talk.session.send_text(harness.short_prompt)
+            await talk.write(harness.short_prompt)
+            await talk.write(harness.short_prompt)
             await talk.session.respond(m.ResponseCreate())
             await talk.until(m.ResponseDone)
             await talk.until(m.ResponseDone)
@@ -170,7 +170,7 @@ class UpdateTests:
 async def _begin_long_answer(talk: Talk) -> m.ResponseCreated:
     """Ask for a long answer, and read to its first words."""
     need(talk.can.explicit_response, "answer that is asked for")
-    await talk.session.send_text(talk.harness.long_prompt)
+    await talk.write(talk.harness.long_prompt)
     created = await talk.until(m.ResponseCreated)
     await talk.until(m.ContentPartAdded)
     return created

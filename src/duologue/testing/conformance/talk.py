@@ -112,9 +112,15 @@ class Talk:
 
     # --- sending ---
 
+    async def write(self, text: str, *, respond: bool = True) -> None:
+        """Write `text` to the session. Skips the test where that cannot be done."""
+        need(self.can.text_input, "way to be written to")
+        need(self.can.explicit_response or not respond, "answer to what is written")
+        await self.session.send_text(text, respond=respond)
+
     async def ask(self, prompt: str) -> m.ResponseDone:
         """Write `prompt`, and read to the end of the turn; gives its last response."""
-        await self.session.send_text(prompt)
+        await self.write(prompt)
         await self.turn()
         return self.last(m.ResponseDone)
 
@@ -207,6 +213,15 @@ async def nothing_is_left(before: set[asyncio.Task[object]]) -> None:
         else:
             await asyncio.sleep(0)
     raise AssertionError(f"Tasks are left: {', '.join(task.get_name() for task in left)}.")
+
+
+async def reading_in_vain(session: RealtimeSession) -> asyncio.Future[ServerMessage]:
+    """A read that waits: what providers say unasked is passed over."""
+    while True:
+        reading = asyncio.ensure_future(anext(session))
+        await asyncio.wait([reading], timeout=0.02)
+        if not reading.done():
+            return reading
 
 
 def detection_off(can: Capabilities) -> SessionOptions:

@@ -20,7 +20,6 @@ class TextTurnTests:
 
     async def test_a_written_question_is_answered(self, harness: Harness) -> None:
         async with talking(harness) as talk:
-            need(talk.can.explicit_response, "answer to what is written")
             done = await talk.ask(harness.short_prompt)
             assert done.status == "completed"
             assert done.error is None
@@ -44,14 +43,12 @@ class TextTurnTests:
         async with opened(harness) as client:
             need("text" in client.capabilities(harness.options).output_modalities, "written answer")
         async with talking(harness, TEXT) as talk:
-            need(talk.can.explicit_response, "answer to what is written")
             done = await talk.ask(harness.short_prompt)
             assert talk.text_of(done) == "".join(delta.text for delta in talk.of(m.OutputTextDelta)) != ""
             assert not talk.of(m.OutputAudioDelta)
 
     async def test_turns_follow_each_other(self, harness: Harness) -> None:
         async with talking(harness) as talk:
-            need(talk.can.explicit_response, "answer to what is written")
             for _ in range(3):
                 await talk.ask(harness.short_prompt)
             roles = [item.role for item in talk.conversation.items if isinstance(item, m.MessageItem)]
@@ -70,7 +67,7 @@ class TextTurnTests:
 
     async def test_an_item_need_not_be_answered(self, harness: Harness) -> None:
         async with talking(harness) as talk:
-            await talk.session.send_text("Remember this.", respond=False)
+            await talk.write("Remember this.", respond=False)
             added = await talk.until(m.ItemDone)
             assert isinstance(added.item, m.MessageItem)
             assert added.item.text == "Remember this."
@@ -115,6 +112,7 @@ class SpokenTurnTests:
 
     async def test_turns_can_be_marked(self, harness: Harness) -> None:
         async with talking(harness, await _manual(harness)) as talk:
+            need(talk.can.explicit_response, "answer that is asked for")
             await talk.session.send(m.UserTurnStart())
             await talk.say(harness.short_prompt, silence=False)
             await talk.session.send(m.UserTurnEnd())
@@ -174,11 +172,15 @@ class TranscriptionTests:
     """Sessions that only write down what is said."""
 
     async def test_a_transcription_session_hears_and_does_not_answer(self, harness: Harness) -> None:
-        options = SessionOptions(kind="transcription", transcription=Transcription())
+        kind = SessionOptions(kind="transcription")
         async with opened(harness) as client:
-            need("transcription" in client.capabilities(harness.options).session_kinds, "transcription-only session")
+            can = client.capabilities(harness.options.merged(kind))
+            need("transcription" in can.session_kinds, "transcription-only session")
+        options = kind.merged(HEARING) if can.input_transcripts == "on request" else kind
         async with talking(harness, options) as talk:
             await talk.say(harness.short_prompt)
+            if talk.can.turn_owner == "client":
+                await talk.session.send(m.InputAudioCommit())
             await talk.until(m.InputTranscriptCompleted)
             _check_transcript(talk, harness.short_prompt)
             assert not talk.of(m.ResponseCreated)
