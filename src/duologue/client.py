@@ -14,7 +14,7 @@ import msgspec
 
 from duologue.capabilities import Capabilities
 from duologue.errors import InvalidInput
-from duologue.link import FunctionInvoker, Link, ProviderMetadata, Service
+from duologue.link import FunctionInvoker, Link, ProviderMetadata, Service, required
 from duologue.options import SessionOptions, Unsupported
 from duologue.session import RealtimeSession
 from duologue.tools import FunctionTool
@@ -95,6 +95,15 @@ class RealtimeClient(ABC):
     def get_service(self, kind: type[Service]) -> Service | None:
         """The client in this chain that is a `kind`."""
         return self if isinstance(self, kind) else None
+
+    @final
+    def require_service(self, kind: type[Service]) -> Service:
+        """The client in this chain that is a `kind`.
+
+        Raises:
+            InvalidInput: There is none.
+        """
+        return required(self.get_service(kind), kind)
 
     async def aclose(self) -> None:
         """End the sessions of this client and let go of what it owns."""

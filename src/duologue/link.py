@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from duologue.capabilities import Capabilities
-from duologue.errors import SessionEnded
+from duologue.errors import InvalidInput, SessionEnded
 from duologue.messages import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 
@@ -106,6 +106,13 @@ class Link(ABC):
     def get_service(self, kind: type[Service]) -> Service | None:
         """The part of this chain that is a `kind`, from here downwards."""
         return self if isinstance(self, kind) else None
+
+
+def required(service: Service | None, kind: type[Service]) -> Service:
+    """`service`, or an `InvalidInput` that says what is missing."""
+    if service is None:
+        raise InvalidInput(f"There is no {kind.__name__} in this chain. Add it with client.with_middleware(...).")
+    return service
 
 
 class FunctionInvoker:

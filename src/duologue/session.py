@@ -10,7 +10,7 @@ from duologue import messages as m
 from duologue.capabilities import Capabilities, check_message
 from duologue.errors import SessionClosed, SessionEnded
 from duologue.inbox import Inbox
-from duologue.link import Link, ProviderMetadata, Service
+from duologue.link import Link, ProviderMetadata, Service, required
 from duologue.options import SessionOptions
 from duologue.verbs import Verbs
 
@@ -59,6 +59,14 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
     def get_service(self, kind: type[Service]) -> Service | None:
         """The layer, or the part of the provider, that is a `kind`."""
         return self if isinstance(self, kind) else self._link.get_service(kind)
+
+    def require_service(self, kind: type[Service]) -> Service:
+        """The layer, or the part of the provider, that is a `kind`.
+
+        Raises:
+            InvalidInput: There is none.
+        """
+        return required(self.get_service(kind), kind)
 
     # --- sending ---
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 from duologue.capabilities import Capabilities
-from duologue.client import RealtimeClient
+from duologue.client import DuologueWarning, RealtimeClient
 from duologue.errors import SessionEnded
 from duologue.link import Link, ProviderMetadata, Receiver, Service
 from duologue.messages.base import ClientMessage, ServerMessage
@@ -21,7 +22,14 @@ class SessionLayer(Watcher, Link):
     `watches` names the kinds of messages that `received` is called with (None: all). It is a plain function: it passes
     messages on with `deliver`, may hold them back, change them, or add its own, now or later. What takes time goes into
     a task of `spawn`. An exception here ends the session and is raised to the reader.
+
+    Attributes:
+        sends: Whether it sends messages of its own: it then belongs outside of the layers that observe.
+        observes: Whether it is to see all that is sent. Layers that send and stand inside of it are warned of.
     """
+
+    sends: ClassVar[bool] = False
+    observes: ClassVar[bool] = False
 
     def __init__(self, inner: Link) -> None:
         self.inner = inner
@@ -154,7 +162,9 @@ class LayeredClient(RealtimeClient):
     async def open_session(self, options: SessionOptions) -> Link:
         link = await self.inner.open_session(options)
         try:
-            return self._layer(link)
+            layer = self._layer(link)
+            _check_order(layer)
+            return layer
         except BaseException:
             await link.aclose()
             raise
@@ -167,6 +177,20 @@ class LayeredClient(RealtimeClient):
             await super().aclose()
         finally:
             await self.inner.aclose()
+
+
+def _check_order(layer: SessionLayer) -> None:
+    """Warn of layers whose messages `layer` is to see, and does not."""
+    inner: Link = layer.inner
+    while layer.observes and isinstance(inner, SessionLayer):
+        if inner.sends:
+            warnings.warn(
+                f"{type(layer).__name__} does not see what {type(inner).__name__} sends, which stands inside of it. "
+                "Name what sends before what observes: with_middleware(FunctionInvocation(), Telemetry(), Logging()).",
+                DuologueWarning,
+                stacklevel=2,
+            )
+        inner = inner.inner
 
 
 def wrap_sessions(layer: Callable[[Link], SessionLayer]) -> Callable[[RealtimeClient], RealtimeClient]:
