@@ -5,30 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from duologue import messages as m
 from duologue.content import ImageContent, TextContent
-from duologue.items import McpApprovalResponse, MessageItem
+from duologue.items import Item, McpApprovalResponse, MessageItem
 from duologue.messages.base import ClientMessage
 from duologue.options import SessionOptions
 from duologue.protocols.openai import client_events as wire
 from duologue.protocols.openai.base64_audio import decode_base64
+from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.items import read_item
 from duologue.protocols.openai.requests import read_request
-from duologue.protocols.openai.session_reading import read_session
+from duologue.protocols.openai.session_reading import read_session, unread_fields, with_rate
 from duologue.protocols.openai.values import as_object
 
 
-def read_client_event(event: wire.ClientEvent) -> ClientMessage:
-    """The message that `event` stands for.
+def read_client_event(event: wire.ClientEvent, dialect: Dialect) -> ClientMessage:
+    """The message that `event` stands for, in that dialect.
 
     Raises:
         ValueError: Its audio or image is no base64.
     """
+    if isinstance(event, wire.SessionUpdate):
+        return _session_update(event, dialect)
     return _READERS[type(event)](event)
 
 
-def _session_update(event: wire.SessionUpdate) -> ClientMessage:
-    options = read_session(event.session)
+def _session_update(event: wire.SessionUpdate, dialect: Dialect) -> ClientMessage:
+    options = replace(with_rate(read_session(event.session), dialect), extra=unread_fields(event.session))
     if event.model is not None:
         options = SessionOptions(model=event.model)
     return m.SessionUpdate(id=event.event_id, options=options)
@@ -49,6 +54,8 @@ def _commit(event: wire.AudioCommit) -> ClientMessage:
 
 def _item_create(event: wire.ItemCreate) -> ClientMessage:
     item = read_item(event.item)
+    if event.item.get("type") == "force_message" and (said := _text_alone(item)) is not None:
+        return m.Say(id=event.event_id, text=said, when="now")
     if isinstance(item, McpApprovalResponse):
         return m.FunctionCallApproval(
             id=event.event_id, approval_id=item.approval_request_id, approve=item.approve, reason=item.reason
@@ -60,13 +67,19 @@ def _response_create(event: wire.ResponseCreate) -> ClientMessage:
     scripted = as_object(event.response).get("pre_generated_assistant_message")
     if isinstance(scripted, dict):
         item = read_item({"type": "message", "role": "assistant", **scripted})
-        if isinstance(item, MessageItem) and all(isinstance(part, TextContent) for part in item.content):
-            return m.Say(id=event.event_id, text=item.text, when="now")
+        if (said := _text_alone(item)) is not None:
+            return m.Say(id=event.event_id, text=said, when="now")
     return read_request(event.response, event.event_id)
 
 
+def _text_alone(item: Item) -> str | None:
+    """What a message says that consists of text."""
+    if isinstance(item, MessageItem) and all(isinstance(part, TextContent) for part in item.content):
+        return item.text
+    return None
+
+
 _READERS: dict[type[wire.ClientEvent], Callable[[Any], ClientMessage]] = {
-    wire.SessionUpdate: _session_update,
     wire.AudioAppend: _append,
     wire.AudioCommit: _commit,
     wire.AudioClear: lambda e: m.InputAudioClear(id=e.event_id),

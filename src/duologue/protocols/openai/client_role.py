@@ -21,7 +21,7 @@ from duologue.protocols.openai import server_events as wire
 from duologue.protocols.openai.base64_audio import decode_base64
 from duologue.protocols.openai.beta_names import ALL_SERVER_EVENTS
 from duologue.protocols.openai.close_codes import session_end
-from duologue.protocols.openai.commands import CommandWriter, encode_append, encode_event, raw_frame
+from duologue.protocols.openai.commands import CommandWriter, begins_response, encode_append, encode_event, raw_frame
 from duologue.protocols.openai.decoding import EventDecoder, UnknownEvent, UnreadableFrame
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.dialects import OPENAI
@@ -32,7 +32,8 @@ from duologue.protocols.openai.memory import Remembered, SentMessages
 from duologue.protocols.openai.reading import READERS, Reader, is_whole, with_aliases
 from duologue.protocols.openai.responses import read_error_detail, read_response
 from duologue.protocols.openai.running import RunningResponses
-from duologue.protocols.openai.session_reading import read_session
+from duologue.protocols.openai.session_reading import read_session, with_rate
+from duologue.protocols.openai.unsaid import Acknowledgements, LateAudioDone
 from duologue.protocols.openai.usage import read_usage
 from duologue.protocols.openai.values import JsonObject, as_float, as_object, as_text
 from duologue.transports.base import Closed, Frame
@@ -50,12 +51,17 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         dialect: How the server at the other end says things.
         started_at: The time at which the connection was made, in s since 1970. With it, the time that the server
             names as the session's end is told ahead; without it, the provider's documented limit.
+        awaits_greeting: Whether the options wait for the server's ``session.created``. They do not when one joins a
+            session that has begun long ago.
     """
 
-    def __init__(self, dialect: Dialect = OPENAI, *, started_at: float | None = None) -> None:
+    def __init__(
+        self, dialect: Dialect = OPENAI, *, started_at: float | None = None, awaits_greeting: bool = True
+    ) -> None:
         self.state = ProtocolState.OPENING
         self._dialect = dialect
         self._started_at = started_at
+        self._awaits_greeting = awaits_greeting
         self._writer = CommandWriter(dialect)
         self._running = RunningResponses(tags=dialect.capabilities.metadata)
         self._sent = SentMessages()
@@ -71,7 +77,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._early: deque[ServerMessage] = deque(maxlen=_MOST_EARLY)
         self._last_error: ErrorDetail | None = None
         self._output_audio = PCM16_24K
-        self._bare_items = 1  # items of a wire that has none
+        self._acknowledgements = Acknowledgements(dialect)
         self._readers = self._all_readers()
 
     def _all_readers(self) -> dict[type[Any], Reader]:
@@ -82,19 +88,25 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             wire.SessionFinished: self._session_finished,
             wire.Error: self._error,
             wire.ItemAdded: self._item_added,
+            wire.ItemCreated: self._item_added,
             wire.ItemDone: self._item_done,
             wire.OutputItemDone: self._output_item_done,
             wire.ResponseCreated: self._response_created,
             wire.ResponseDone: self._response_done,
-            wire.BareTranscriptionDelta: self._bare_delta,
-            wire.BareTranscriptionDone: self._bare_done,
+            wire.BareTranscriptionDelta: self._acknowledgements.transcripts.delta,
+            wire.BareTranscriptionDone: self._acknowledgements.transcripts.done,
         }
+        if not self._dialect.confirms_truncation:
+            stateful[wire.AudioDelta] = lambda event: self._acknowledgements.heard(self._audio_delta(event))
+        if self._dialect.late_audio_done:
+            late = LateAudioDone()
+            stateful |= {wire.ContentPartDone: late.part_done, wire.AudioDone: late.audio_done}
         return {**READERS, **with_aliases(stateful)}
 
     # --- down ---
 
     def open(self, options: SessionOptions) -> None:
-        """Note what to ask for; it goes out when the server has greeted with ``session.created``.
+        """Note what to ask for; it goes out when the server has greeted with ``session.created``, if that is awaited.
 
         Raises:
             InvalidInput: The options cannot be written as JSON.
@@ -106,6 +118,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             for number, item in enumerate(options.history or ())
             for event in self._writer.write(m.ItemCreate(id=f"history_{number}", item=item))
         ]
+        if not self._awaits_greeting:
+            self._ask()
 
     def send(self, message: ClientMessage) -> None:
         if type(message) is m.InputAudioAppend:
@@ -123,11 +137,12 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         frames = [encode_event(event) for event in events]  # all of them, before anything is noted
         for event in events:
             self._sent.note(event, message)
-            if event["type"] == "response.create":
+            if begins_response(event):
                 self._running.requested(event)
         if isinstance(message, m.ResponseCancel):
             self._running.cancel(message.response_id)
         self._out += frames
+        self._acknowledgements.sent(message)
 
     def close(self) -> None:
         if self.state is ProtocolState.OPEN and self._dialect.goodbye is not None:
@@ -187,9 +202,11 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
     # --- the session ---
 
     def _session_created(self, event: wire.SessionCreated) -> list[ServerMessage]:
-        if self._asked:
+        if self.state is not ProtocolState.OPENING:
             return []
         self._session = event.session or ({} if event.id is None else {"id": event.id})
+        if self._asked:
+            return []
         self._ask()
         return [] if self._dialect.confirms_options else self._confirmed(event.event_id, self._session)
 
@@ -231,12 +248,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         return [created, *early]
 
     def _read_session(self, session: JsonObject) -> SessionOptions:
-        """The options that are confirmed. A format's name may leave out the rate: then the dialect has but one."""
-        confirmed = read_session(session)
-        formats = self._dialect.capabilities.input_formats
-        if confirmed.input_audio is None or formats is None or confirmed.input_audio in formats:
-            return confirmed
-        return replace(confirmed, input_audio=next(iter(formats)) if len(formats) == 1 else None)
+        return with_rate(read_session(session), self._dialect)
 
     def _session_finished(self, event: wire.SessionFinished) -> list[ServerMessage]:
         self.state = ProtocolState.CLOSED
@@ -265,21 +277,27 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     # --- items and responses ---
 
-    def _item_added(self, event: wire.ItemAdded) -> list[ServerMessage]:
+    def _item_added(self, event: wire.ItemAdded | wire.ItemCreated) -> list[ServerMessage]:
         previous = event.previous_item_id
         if previous is None and self._dialect.first_item_is_null:
             previous = "root"
         where = previous if isinstance(previous, str) else None
         item = read_item(event.item)
         added = m.ItemAdded(id=event.event_id, item=item, previous_item_id=where)
-        if self._dialect.items_done or not is_whole(item):
+        says_done = self._dialect.items_done and isinstance(event, wire.ItemAdded)
+        if says_done or not is_whole(item):
             return [added]
+        self._items_done.is_new(item.id or "")
         return [added, m.ItemDone(id=event.event_id, item=item, previous_item_id=where)]
 
     def _item_done(self, event: wire.ItemDone) -> list[ServerMessage]:
         messages = READERS[wire.ItemDone](event)
         done = messages[0]
         assert isinstance(done, m.ItemDone)
+        if done.item.id and done.item.id in self._items_done.ids:
+            messages = []  # another event has told it, in a dialect that leaves this one out
+        elif not self._dialect.items_done:
+            self._items_done.is_new(done.item.id or "")
         return [*messages, *self._approval(done.item)]
 
     def _output_item_done(self, event: wire.OutputItemDone) -> list[ServerMessage]:
@@ -329,15 +347,6 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         done = self._running.done(fields)
         return [*([] if done.out_of_band else self._missing_done(event.event_id, done.items)), done]
 
-    def _bare_delta(self, event: wire.BareTranscriptionDelta) -> list[ServerMessage]:
-        return [m.InputTranscriptDelta(id=event.event_id, item_id=f"item_{self._bare_items}", text=event.delta)]
-
-    def _bare_done(self, event: wire.BareTranscriptionDone) -> list[ServerMessage]:
-        item_id = f"item_{self._bare_items}"
-        self._bare_items += 1
-        usage = read_usage(event.usage)
-        return [m.InputTranscriptCompleted(id=event.event_id, item_id=item_id, text=event.text, usage=usage)]
-
     # --- the end ---
 
     def connection_lost(self, how: Closed) -> tuple[list[ServerMessage], SessionEnded]:
@@ -349,13 +358,15 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         return [*self._running.lost()], end
 
     def deadline(self) -> float | None:
-        return self._expiry.deadline() if self.state is ProtocolState.OPEN else None
+        if self.state is not ProtocolState.OPEN:
+            return None
+        return 0.0 if self._acknowledgements.are_waiting else self._expiry.deadline()
 
     def tick(self, now: float) -> list[ServerMessage]:
         if self.state is not ProtocolState.OPEN:
             return []
         expiring = self._expiry.tick(now)
-        return [] if expiring is None else [expiring]
+        return [*self._acknowledgements.take(), *([] if expiring is None else [expiring])]
 
 
 def _undecodable(text: str, event_id: str | None = None) -> m.ErrorReported:

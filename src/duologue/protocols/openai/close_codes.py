@@ -41,6 +41,13 @@ _CODES = {
     1013: CloseCode(True, True, "The server is overloaded. Wait a little, then open a new session."),
     1015: CloseCode(False, True, "The TLS handshake failed. Check certificates and proxies."),
 }
+_OURS = {
+    1002: CloseCode(False, True, "What the server sent breaks the WebSocket protocol. A proxy may be the cause."),
+    1007: CloseCode(False, True, "What the server sent as text is no UTF-8. A proxy may be the cause."),
+    1009: CloseCode(False, False, "A message of the server was too long. Raise WebSocketLimits.max_message_size."),
+}
+"""Where it was our side that ended the connection, as it could not go on."""
+
 _PROVIDERS_OWN = CloseCode(True, False, "The code is the provider's own. Its documentation tells what it means.")
 _BROKEN = CloseCode(False, True, "The connection broke. Open a new session.")
 _HUNG_UP = CloseCode(True, True, "The provider ended the session. Open a new one to go on.")
@@ -50,6 +57,8 @@ _REFUSED_HINT = "The provider did not accept the session. Check the model, the o
 
 def describe_close(how: Closed) -> CloseCode:
     """What the end of the connection says."""
+    if how.error is not None and not how.by_peer and how.code in _OURS:
+        return _OURS[how.code]
     if how.code in _CODES:
         return _CODES[how.code]
     if how.code is not None and how.code >= 3000:

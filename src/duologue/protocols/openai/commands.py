@@ -11,15 +11,16 @@ import pybase64
 from duologue import messages as m
 from duologue.errors import InvalidInput, UnsupportedOperation
 from duologue.formats import PCM16_24K, AudioFormat
-from duologue.items import FunctionResult, McpApprovalResponse
+from duologue.items import McpApprovalResponse
 from duologue.messages.base import ClientMessage
 from duologue.options import OFF, SemanticTurnDetection, ServerTurnDetection, SessionOptions
 from duologue.protocols.openai.base64_audio import encode_base64
 from duologue.protocols.openai.dialect import Dialect
-from duologue.protocols.openai.items import write_item
+from duologue.protocols.openai.items import write_added_item, write_item
+from duologue.protocols.openai.parts import check_approval_parts, check_item, check_session_parts, check_tool_parts
 from duologue.protocols.openai.requests import write_request
 from duologue.protocols.openai.session_writing import write_session
-from duologue.protocols.openai.values import JsonObject, put
+from duologue.protocols.openai.values import JsonObject, as_object, put
 
 _DEFAULT_SILENCE_MS = 500
 _LONGEST_WAIT_MS = {"low": 8_000, "medium": 4_000, "auto": 4_000, "high": 2_000}
@@ -71,6 +72,7 @@ class CommandWriter:
 
     def session_update(self, options: SessionOptions, event_id: str | None) -> JsonObject:
         """The event that asks for `options`."""
+        check_session_parts(options, self._dialect)
         if self._dialect.model_beside_session:
             event = _event("session.update", event_id)
             put(event, "model", options.model)
@@ -133,16 +135,10 @@ class CommandWriter:
             )
 
     def _item_create(self, message: m.ItemCreate) -> list[JsonObject]:
-        takes = self._dialect.added_items
-        if takes != "all" and not (takes == "function results" and isinstance(message.item, FunctionResult)):
-            raise UnsupportedOperation(
-                f"adding {type(message.item).__name__} to the conversation",
-                self._dialect.provider,
-                "Say it as audio, or put it into instructions." if takes == "function results" else "Send audio.",
-            )
+        check_item(message.item, self._dialect)
         event = _event("conversation.item.create", message.id)
         put(event, "previous_item_id", message.previous_item_id)
-        event["item"] = write_item(message.item, self._dialect)
+        event["item"] = write_added_item(message.item, self._dialect)
         return [event]
 
     def _item_truncate(self, message: m.ItemTruncate) -> list[JsonObject]:
@@ -157,6 +153,9 @@ class CommandWriter:
         ]
 
     def _response_create(self, message: m.ResponseCreate) -> list[JsonObject]:
+        check_tool_parts(message.tools, self._dialect)
+        for item in message.items or ():
+            check_item(item, self._dialect)
         event = _event("response.create", message.id)
         put(event, "response", write_request(message, self._dialect) or None)
         return [event]
@@ -167,8 +166,11 @@ class CommandWriter:
         return [event]
 
     def _say(self, message: m.Say) -> list[JsonObject]:
-        if self._dialect.scripted_speech:
-            part = {"type": self._dialect.assistant_text, "text": message.text}
+        part = {"type": self._dialect.assistant_text, "text": message.text}
+        if self._dialect.scripted_speech == "item":
+            scripted = {"type": "force_message", "role": "assistant", "content": [part]}
+            return [_event("conversation.item.create", message.id, item=scripted)]
+        if self._dialect.scripted_speech == "response":
             scripted = {"type": "message", "role": "assistant", "content": [part]}
             return [_event("response.create", message.id, response={"pre_generated_assistant_message": scripted})]
         response: JsonObject = {"instructions": _SAY + message.text}
@@ -177,6 +179,7 @@ class CommandWriter:
         return [_event("response.create", message.id, response=response)]
 
     def _approval(self, message: m.FunctionCallApproval) -> list[JsonObject]:
+        check_approval_parts(message, self._dialect)
         item = McpApprovalResponse(
             approval_request_id=message.approval_id, approve=message.approve, reason=message.reason
         )
@@ -184,6 +187,13 @@ class CommandWriter:
         # The answer is an item, and the wire wants it to have an id; one answer for a request makes it unique.
         written["id"] = f"mcpr_{message.approval_id[-26:]}"
         return [_event("conversation.item.create", message.id, item=written)]
+
+
+def begins_response(event: JsonObject) -> bool:
+    """Whether a response answers `event`."""
+    if event["type"] == "response.create":
+        return True
+    return event["type"] == "conversation.item.create" and as_object(event["item"]).get("type") == "force_message"
 
 
 def _event(name: str, event_id: str | None, **fields: Any) -> JsonObject:

@@ -32,11 +32,21 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         confirms_options: Whether ``session.updated`` answers ``session.update``.
         model_beside_session: Whether ``session.update`` carries the model beside the session object, and nothing else.
         marks_final_commit: Whether ``input_audio_buffer.commit`` says that the input ends.
-        scripted_speech: Whether ``response.create`` takes a text to be spoken as it is.
+        lacks: Parts of options that the server does not know, as ``"transcription.delay"``. Asking for one raises
+            `UnsupportedOperation`.
+        tool_filters: Whether ``require_approval`` names tools in ``"objects"`` (``{"always": {"tool_names": […]}}``) or
+            in ``"lists"`` (``{"always": […]}``).
+        warnings: Whether there is an event for what is no error yet.
+        scripted_speech: What takes a text to be spoken as it is: a ``"response"``, or an ``"item"``.
         input_items: The name of the field for a response's own input.
-        added_items: Which items ``conversation.item.create`` takes.
+        added_items: Which items a client may add; approvals apart.
         image_buffer: Whether pictures go to ``input_image_buffer.append``.
         items_done: Whether ``conversation.item.done`` is sent.
+        usage_beside: Whether usage stands beside the response, too.
+        late_audio_done: Whether ``response.output_audio.done`` comes after the end of its part.
+        confirms_truncation: Whether ``conversation.item.truncated`` answers ``conversation.item.truncate``.
+        transcript_snapshots: Whether the user's words so far come whole each time, not as deltas.
+        bare_transcripts: Whether transcripts are all that it says, without items.
         first_item_is_null: Whether a null ``previous_item_id`` in ``conversation.item.added`` means the beginning.
         goodbye: The event that ends a session in an orderly way, if there is one.
     """
@@ -57,11 +67,19 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     confirms_options: bool = True
     model_beside_session: bool = False
     marks_final_commit: bool = False
-    scripted_speech: bool = False
+    lacks: frozenset[str] = frozenset()
+    tool_filters: Literal["objects", "lists"] = "objects"
+    warnings: bool = False
+    scripted_speech: Literal["response", "item"] | None = None
     input_items: str = "input"
-    added_items: Literal["all", "function results", "none"] = "all"
+    added_items: Literal["all", "messages and calls", "function results", "none"] = "all"
     image_buffer: bool = False
     items_done: bool = True
+    usage_beside: bool = False
+    late_audio_done: bool = False
+    confirms_truncation: bool = True
+    transcript_snapshots: bool = False
+    bare_transcripts: bool = False
     first_item_is_null: bool = False
     goodbye: str | None = None
 

@@ -122,13 +122,20 @@ VOICE_LIVE = replace(
         input_formats=frozenset({PCM16_8K, PCM16_16K, PCM16_24K, PCMU, PCMA}),
         output_formats=frozenset({PCM16_8K, PCM16_16K, PCM16_24K, PCMU, PCMA}),
         response_options=_GA_RESPONSE - {"parallel_tool_calls", "prompt"},
+        turn_detection_tuning=frozenset({"threshold", "silence_ms", "prefix_padding_ms", "eagerness"}),
+        tool_choices=frozenset({"auto", "none", "required", "function"}),
         say="exact",
     ),
     flat_formats={**_FLAT_NAMES, PCM16_8K: "pcm16_8000hz", PCM16_16K: "pcm16_16000hz"},
     input_rate=True,
     reasoning_effort=True,
     transcription_fields={"keywords": "phrase_list"},
-    scripted_speech=True,
+    lacks=frozenset({"transcription.languages", "transcription.delay", "noise_reduction.strength", "approval.reason"})
+    | {f"mcp.{name}" for name in ("connector_id", "tunnel_id", "read_only", "server_description", "defer_loading")},
+    tool_filters="lists",
+    added_items="messages and calls",
+    warnings=True,
+    scripted_speech="response",
     input_items="input_items",
 )
 
@@ -151,12 +158,19 @@ XAI = Dialect(
         out_of_band=False,
         response_options=frozenset({"instructions", "output_modalities", "extra"}),
         retrieve=False,
+        insert_position=False,
         metadata=False,
+        say="exact",
     ),
     items_done=False,
     session_layout="mixed",
     session_type=False,
     transcription_fields={"language": "language_hint", "keywords": "keyterms"},
+    lacks=frozenset({"transcription.languages", "transcription.prompt", "transcription.delay"}),
+    scripted_speech="item",
+    usage_beside=True,
+    transcript_snapshots=True,
+    late_audio_done=True,
 )
 
 _QWEN_OPTIONS = (_FIXED | _SPEECH_OPTIONS | {"tools", "temperature", "max_output_tokens"}) - {
@@ -175,6 +189,7 @@ QWEN = Dialect(
         input_formats=frozenset({PCM16_16K}),
         output_formats=frozenset({PCM16_24K}),
         output_modalities=frozenset({"audio", "text"}),
+        text_input=False,
         video=True,
         manual_turns=True,
         input_clear=True,
@@ -232,6 +247,7 @@ SPEACHES = Dialect(
     assistant_text="text",
     max_output_tokens="max_response_output_tokens",
     flat_formats={PCM16_24K: "pcm16"},
+    first_item_is_null=True,
 )
 
 _PCM = frozenset({PCM16_8K, PCM16_16K, PCM16_24K, PCM16_48K})
@@ -251,6 +267,7 @@ LOCALAI = Dialect(
         hosted_mcp=False,
         max_session_seconds=None,
     ),
+    first_item_is_null=True,
 )
 
 _S2S_OPTIONS = (_FIXED | _SPEECH_OPTIONS | _TOOL_OPTIONS) - {"resume", "history", "speed"}
@@ -272,6 +289,7 @@ SPEECH_TO_SPEECH = Dialect(
         say="approximate",
     ),
     items_done=False,
+    confirms_truncation=False,
 )
 
 VLLM_TRANSCRIPTION = Dialect(
@@ -284,6 +302,7 @@ VLLM_TRANSCRIPTION = Dialect(
         input_formats=frozenset({PCM16_16K}),
         output_formats=frozenset(),
         output_modalities=frozenset(),
+        text_input=False,
         manual_turns=True,
         tool_choices=frozenset(),
         input_transcripts="always",
@@ -293,4 +312,5 @@ VLLM_TRANSCRIPTION = Dialect(
     model_beside_session=True,
     added_items="none",
     marks_final_commit=True,
+    bare_transcripts=True,
 )

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from duologue.content import AudioContent, Content, ErrorDetail, ImageContent, RawContent, TextContent
 from duologue.items import (
     FunctionCall,
@@ -78,7 +80,7 @@ def _text(data: JsonObject, name: str) -> str:
 
 
 def _message(data: JsonObject) -> Item:
-    role = as_text(data.get("role"))
+    role = as_text(data.get("role")) or ("assistant" if data.get("type") == "force_message" else None)
     content = tuple(read_part(part) for part in as_objects(data.get("content")))
     if role not in _ROLES:
         return RawItem(id=_id(data), status=_status(data), data=data)
@@ -160,6 +162,7 @@ def _reference(data: JsonObject) -> Item:
 
 _READERS: dict[str, Callable[[JsonObject], Item]] = {
     "message": _message,
+    "force_message": _message,  # xAI's: a text to be spoken as it is
     "function_call": _call,
     "function_call_output": _result,
     "mcp_list_tools": _tool_list,
@@ -205,6 +208,28 @@ def write_item(item: Item, dialect: Dialect) -> JsonObject:
     return written
 
 
+def write_added_item(item: Item, dialect: Dialect) -> JsonObject:
+    """The item as a client adds it: speech that only the server has had is told in words."""
+    if isinstance(item, MessageItem):
+        parts = [_as_words(part, item.role) for part in item.content]
+        item = replace(item, content=tuple(part for part in parts if part is not None))
+    return write_item(item, dialect)
+
+
+def _as_words(part: Content, role: Role) -> Content | None:
+    if not isinstance(part, AudioContent) or (role == "user" and part.audio is not None):
+        return part
+    return TextContent(text=part.transcript) if part.transcript else None
+
+
+def write_told_item(item: Item, dialect: Dialect) -> JsonObject:
+    """The item as a server tells of it."""
+    written = write_item(item, dialect)
+    if dialect.event_names == "beta" or isinstance(item, MessageItem | FunctionCall | FunctionResult):
+        return {"object": "realtime.item", **written}
+    return written
+
+
 _ITEM_TYPES: dict[type, str] = {
     MessageItem: "message",
     FunctionCall: "function_call",
@@ -229,9 +254,7 @@ def write_part(part: Content, role: Role, dialect: Dialect) -> JsonObject:
             put(written, "transcript", part.transcript)
             return written
         case ImageContent():
-            written = {"type": "input_image", "image_url": part.data_uri()}
-            put(written, "detail", part.detail)
-            return written
+            return _write_image(part)
         case _:
             return part.data
 
@@ -243,12 +266,19 @@ def write_output_part(part: Content) -> JsonObject:
             return {"type": "text", "text": part.text}
         case AudioContent():
             written: JsonObject = {"type": "audio"}
+            put(written, "audio", None if part.audio is None else encode_base64(part.audio))
             put(written, "transcript", part.transcript)
             return written
         case ImageContent():
-            return {"type": "input_image", "image_url": part.data_uri()}
+            return _write_image(part)
         case _:
             return part.data
+
+
+def _write_image(image: ImageContent) -> JsonObject:
+    written: JsonObject = {"type": "input_image", "image_url": image.data_uri()}
+    put(written, "detail", image.detail)
+    return written
 
 
 def _write_tool(tool: McpToolDescription) -> JsonObject:

@@ -142,14 +142,6 @@ def is_whole(item: Item) -> bool:
     return isinstance(item, FunctionResult) or (isinstance(item, MessageItem) and item.role != "assistant")
 
 
-def _item_created(event: wire.ItemCreated) -> list[ServerMessage]:
-    item, previous = read_item(event.item), _previous(event)
-    added = m.ItemAdded(id=event.event_id, item=item, previous_item_id=previous)
-    if not is_whole(item):
-        return [added]
-    return [added, m.ItemDone(id=event.event_id, item=item, previous_item_id=previous)]
-
-
 def _item_done(event: wire.ItemDone) -> list[ServerMessage]:
     return [m.ItemDone(id=event.event_id, item=read_item(event.item), previous_item_id=_previous(event))]
 
@@ -226,7 +218,6 @@ _READERS: dict[type[wire.ServerEvent], Reader] = {
     wire.TranscriptionCompleted: _input_completed,
     wire.TranscriptionFailed: _input_failed,
     wire.TranscriptionSegment: _input_segment,
-    wire.ItemCreated: _item_created,
     wire.ItemDone: _item_done,
     wire.ItemRetrieved: lambda e: [m.ItemRetrieved(id=e.event_id, item=read_item(e.item))],
     wire.ItemDeleted: lambda e: [m.ItemDeleted(id=e.event_id, item_id=e.item_id)],

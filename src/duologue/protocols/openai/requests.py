@@ -7,7 +7,7 @@ from typing import Any
 from duologue import messages as m
 from duologue.protocols.openai.audio_formats import flat_format, read_format, write_format
 from duologue.protocols.openai.dialect import Dialect
-from duologue.protocols.openai.items import read_item, write_item
+from duologue.protocols.openai.items import read_item, write_added_item
 from duologue.protocols.openai.session_reading import read_max_tokens, read_modalities, read_prompt, read_voice
 from duologue.protocols.openai.session_writing import put_reasoning, write_max_tokens, write_modalities, write_prompt
 from duologue.protocols.openai.tools import read_tool_choice, read_tools, write_tool, write_tool_choice
@@ -43,7 +43,7 @@ def write_request(request: m.ResponseCreate, dialect: Dialect) -> JsonObject:
     if request.out_of_band:
         written["conversation"] = "none"
     if request.items is not None:
-        written[dialect.input_items] = [write_item(item, dialect) for item in request.items]
+        written[dialect.input_items] = [write_added_item(item, dialect) for item in request.items]
     put(written, "instructions", request.instructions)
     put(written, dialect.modalities_field, write_modalities(request.output_modalities, dialect))
     _put_audio(written, request, dialect)

@@ -8,7 +8,7 @@ from duologue import messages as m
 from duologue.content import ErrorDetail
 from duologue.protocols.openai.audio_formats import flat_format, read_format, write_format
 from duologue.protocols.openai.dialect import Dialect
-from duologue.protocols.openai.items import read_item, write_item
+from duologue.protocols.openai.items import read_item, write_told_item
 from duologue.protocols.openai.session_reading import read_max_tokens, read_modalities, read_voice
 from duologue.protocols.openai.session_writing import write_max_tokens, write_modalities
 from duologue.protocols.openai.usage import read_usage, write_usage
@@ -52,7 +52,7 @@ def write_response(message: m.ResponseCreated | m.ResponseDone, dialect: Dialect
         "id": message.response_id,
         "status": message.status,
         "status_details": _write_details(message),
-        "output": [write_item(item, dialect) for item in message.items],
+        "output": [write_told_item(item, dialect) for item in message.items],
         "conversation_id": message.conversation_id,
     }
     if message.conversation_id is None and not message.out_of_band:

@@ -19,17 +19,20 @@ class ServerEvent(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
 
 
-class _PartEvent(ServerEvent, frozen=True, kw_only=True):
+class _ItemEvent(ServerEvent, frozen=True, kw_only=True):
     response_id: str = ""
     item_id: str = ""
     output_index: int = 0
+
+
+class _PartEvent(_ItemEvent, frozen=True, kw_only=True):
     content_index: int = 0
 
 
 # --- the session -----------------------------------------------------------------------------------------------------
 
 
-class SessionCreated(ServerEvent, frozen=True, kw_only=True, tag="session.created"):
+class SessionCreated(ServerEvent, frozen=True, kw_only=True, omit_defaults=True, tag="session.created"):
     session: JsonObject = {}
     id: str | None = None  # vLLM has it beside the session
 
@@ -42,7 +45,7 @@ class SessionFinished(ServerEvent, frozen=True, kw_only=True, tag="session.finis
     """Qwen's answer to ``session.finish``."""
 
 
-class Error(ServerEvent, frozen=True, kw_only=True, tag="error"):
+class Error(ServerEvent, frozen=True, kw_only=True, omit_defaults=True, tag="error"):
     error: Any = None  # an object, or text (vLLM)
     code: Any = None
     message: Any = None
@@ -84,7 +87,9 @@ class IdleTimeout(ServerEvent, frozen=True, kw_only=True, tag="input_audio_buffe
     audio_end_ms: int | None = None
 
 
-class DtmfReceived(ServerEvent, frozen=True, kw_only=True, tag="input_audio_buffer.dtmf_event_received"):
+class DtmfReceived(
+    ServerEvent, frozen=True, kw_only=True, omit_defaults=True, tag="input_audio_buffer.dtmf_event_received"
+):
     event: str = ""
     received_at: int | None = None
 
@@ -195,7 +200,7 @@ class ResponseCreated(ServerEvent, frozen=True, kw_only=True, tag="response.crea
     response: JsonObject = {}
 
 
-class ResponseDone(ServerEvent, frozen=True, kw_only=True, tag="response.done"):
+class ResponseDone(ServerEvent, frozen=True, kw_only=True, omit_defaults=True, tag="response.done"):
     response: JsonObject = {}
     usage: Any = None  # xAI has it beside the response
 
@@ -259,23 +264,23 @@ class PlaybackCleared(ServerEvent, frozen=True, kw_only=True, tag="output_audio_
 # --- tools -----------------------------------------------------------------------------------------------------------
 
 
-class ArgumentsDelta(_PartEvent, frozen=True, kw_only=True, tag="response.function_call_arguments.delta"):
+class ArgumentsDelta(_ItemEvent, frozen=True, kw_only=True, tag="response.function_call_arguments.delta"):
     call_id: str = ""
     delta: str = ""
 
 
-class ArgumentsDone(_PartEvent, frozen=True, kw_only=True, tag="response.function_call_arguments.done"):
+class ArgumentsDone(_ItemEvent, frozen=True, kw_only=True, tag="response.function_call_arguments.done"):
     call_id: str = ""
     name: str | None = None
     arguments: str = ""
 
 
-class McpArgumentsDelta(_PartEvent, frozen=True, kw_only=True, tag="response.mcp_call_arguments.delta"):
+class McpArgumentsDelta(_ItemEvent, frozen=True, kw_only=True, tag="response.mcp_call_arguments.delta"):
     delta: str = ""
     obfuscation: str | None = None
 
 
-class McpArgumentsDone(_PartEvent, frozen=True, kw_only=True, tag="response.mcp_call_arguments.done"):
+class McpArgumentsDone(_ItemEvent, frozen=True, kw_only=True, tag="response.mcp_call_arguments.done"):
     arguments: str = ""
 
 
@@ -302,7 +307,7 @@ class McpToolsListed(ServerEvent, frozen=True, kw_only=True, tag="mcp_list_tools
     item_id: str = ""
 
 
-class McpToolsFailed(ServerEvent, frozen=True, kw_only=True, tag="mcp_list_tools.failed"):
+class McpToolsFailed(ServerEvent, frozen=True, kw_only=True, omit_defaults=True, tag="mcp_list_tools.failed"):
     item_id: str = ""
     error: Any = None
 

@@ -76,7 +76,7 @@ class OpenAIServerProtocol(Protocol[ServerMessage, ClientMessage]):
             self._refuse("invalid_json", "The frame is no JSON object.", None)
             return []
         try:
-            return [read_client_event(event)]
+            return [read_client_event(event, self._dialect)]
         except ValueError:
             self._refuse("invalid_value", "The audio or the image is no base64.", event.event_id)
             return []

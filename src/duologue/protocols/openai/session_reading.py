@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
+from msgspec.structs import replace
+
 from duologue.formats import AudioFormat
 from duologue.options import (
     OFF,
@@ -18,6 +20,7 @@ from duologue.options import (
     TurnDetection,
 )
 from duologue.protocols.openai.audio_formats import read_format
+from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.tools import read_tool_choice, read_tools
 from duologue.protocols.openai.values import (
     JsonObject,
@@ -32,6 +35,51 @@ from duologue.protocols.openai.values import (
 
 _KINDS = {"realtime": "conversation"}
 _EAGERNESS = frozenset({"low", "medium", "high", "auto"})
+
+
+_READ = frozenset(
+    {
+        "type",
+        "model",
+        "instructions",
+        "voice",
+        "speed",
+        "audio",
+        "input_audio_format",
+        "input_audio_sampling_rate",
+        "output_audio_format",
+        "output_modalities",
+        "modalities",
+        "input_audio_transcription",
+        "input_audio_noise_reduction",
+        "turn_detection",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "max_output_tokens",
+        "max_response_output_tokens",
+        "max_tokens",
+        "temperature",
+        "reasoning",
+        "reasoning_effort",
+        "include",
+        "prompt",
+        "metadata",
+    }
+)
+
+
+def unread_fields(session: JsonObject) -> JsonObject:
+    """What `session` holds and `read_session` knows nothing of."""
+    return {name: value for name, value in session.items() if name not in _READ}
+
+
+def with_rate(options: SessionOptions, dialect: Dialect) -> SessionOptions:
+    """`options` as read in that dialect: a format's name may leave out the rate, where there is but one."""
+    formats = dialect.capabilities.input_formats
+    if options.input_audio is None or formats is None or options.input_audio in formats:
+        return options
+    return replace(options, input_audio=next(iter(formats)) if len(formats) == 1 else None)
 
 
 def read_session(session: JsonObject) -> SessionOptions:

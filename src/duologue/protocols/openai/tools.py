@@ -26,7 +26,7 @@ _CHOICES = frozenset({"auto", "none", "required"})
 def write_tool(tool: Tool, dialect: Dialect) -> JsonObject:
     """A tool as the wire has it. The secrets of an MCP server are written out: they are for the provider."""
     if isinstance(tool, McpServerTool):
-        return _write_mcp(tool)
+        return _write_mcp(tool, dialect)
     function: JsonObject = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description
@@ -34,7 +34,7 @@ def write_tool(tool: Tool, dialect: Dialect) -> JsonObject:
     return {"type": "function", "function": function} if dialect.nested_tools else {"type": "function", **function}
 
 
-def _write_mcp(tool: McpServerTool) -> JsonObject:
+def _write_mcp(tool: McpServerTool, dialect: Dialect) -> JsonObject:
     written: JsonObject = {"type": "mcp", "server_label": tool.server_label}
     for name in ("server_url", "connector_id", "tunnel_id", "server_description", "defer_loading"):
         put(written, name, getattr(tool, name))
@@ -51,7 +51,11 @@ def _write_mcp(tool: McpServerTool) -> JsonObject:
     approval = tool.require_approval
     if isinstance(approval, McpApprovalFilter):
         by_name = {"always": approval.always, "never": approval.never}
-        written["require_approval"] = {when: {"tool_names": list(tools)} for when, tools in by_name.items() if tools}
+        written["require_approval"] = {
+            when: list(tools) if dialect.tool_filters == "lists" else {"tool_names": list(tools)}
+            for when, tools in by_name.items()
+            if tools
+        }
     else:
         put(written, "require_approval", approval)
     return written
@@ -113,10 +117,11 @@ def _read_approval(value: object) -> Literal["always", "never"] | McpApprovalFil
         return "always" if value == "always" else "never"
     if not isinstance(value, dict):
         return None
-    return McpApprovalFilter(
-        always=as_texts(as_object(value.get("always")).get("tool_names")),
-        never=as_texts(as_object(value.get("never")).get("tool_names")),
-    )
+    return McpApprovalFilter(always=_read_names(value.get("always")), never=_read_names(value.get("never")))
+
+
+def _read_names(value: object) -> tuple[str, ...]:
+    return as_texts(value.get("tool_names") if isinstance(value, dict) else value)
 
 
 def write_tool_choice(choice: ToolChoice, dialect: Dialect) -> str | JsonObject:

@@ -14,10 +14,11 @@ from duologue.protocols.openai import server_events as wire
 from duologue.protocols.openai.base64_audio import encode_base64
 from duologue.protocols.openai.beta_names import BETA_EVENTS
 from duologue.protocols.openai.dialect import Dialect
-from duologue.protocols.openai.items import write_item, write_output_part
+from duologue.protocols.openai.items import write_output_part, write_told_item
 from duologue.protocols.openai.responses import write_error_detail, write_response
 from duologue.protocols.openai.session_writing import write_session
-from duologue.protocols.openai.usage import write_logprobs, write_transcription_usage, write_usage
+from duologue.protocols.openai.transcript_writing import TranscriptWriter
+from duologue.protocols.openai.usage import write_usage
 from duologue.protocols.openai.values import JsonObject, put
 
 _CODES = {"response_active": "conversation_already_has_active_response"}
@@ -39,6 +40,8 @@ UNSPOKEN = frozenset(
 )
 """What this wire has no event for: its clients work it out from the other events, or do without."""
 
+_BARE = frozenset({m.SessionCreated, m.ErrorReported, m.InputTranscriptDelta, m.InputTranscriptCompleted})
+
 Writer = Callable[[Any], wire.ServerEvent | None]
 
 
@@ -48,6 +51,7 @@ class EventWriter:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._beta = dialect.event_names == "beta"
+        self._transcripts = TranscriptWriter(dialect)
         self._writers: dict[type[ServerMessage], Writer] = {
             m.SessionCreated: self._session_created,
             m.SessionUpdated: self._session_updated,
@@ -58,7 +62,9 @@ class EventWriter:
             m.OutputItemDone: lambda e: wire.OutputItemDone(**_place(e), item=self._item(e)),
             m.ResponseCreated: lambda e: wire.ResponseCreated(event_id=_id(e), response=write_response(e, dialect)),
             m.ResponseDone: lambda e: wire.ResponseDone(
-                event_id=_id(e), response=write_response(e, dialect), usage=write_usage(e.usage)
+                event_id=_id(e),
+                response=write_response(e, dialect),
+                usage=write_usage(e.usage) if dialect.usage_beside else None,
             ),
             m.OutputAudioDelta: lambda e: self._named(wire.AudioDelta)(**_part(e), delta=encode_base64(e.audio)),
             m.OutputAudioDone: lambda e: self._named(wire.AudioDone)(**_part(e)),
@@ -66,8 +72,14 @@ class EventWriter:
             m.OutputTextDone: lambda e: self._named(wire.TextDone)(**_part(e), text=e.text),
             m.OutputTranscriptDelta: lambda e: self._named(wire.TranscriptDelta)(**_part(e), delta=e.text),
             m.OutputTranscriptDone: lambda e: self._named(wire.TranscriptDone)(**_part(e), transcript=e.text),
+            m.InputTranscriptDelta: self._transcripts.delta,
+            m.InputTranscriptCompleted: self._transcripts.completed,
+            m.InputTranscriptFailed: self._transcript_failed,
+            m.ErrorReported: lambda e: _warning(e) if dialect.warnings and e.kind == "warning" else _error(e),
             **_WRITERS,
         }
+        if dialect.bare_transcripts:
+            self._writers = {kind: write for kind, write in self._writers.items() if kind in _BARE}
 
     def write(self, message: ServerMessage) -> wire.ServerEvent | None:
         """The event for `message`; None where the dialect says it in another event.
@@ -75,13 +87,16 @@ class EventWriter:
         Raises:
             KeyError: The wire has no event for it.
         """
+        write = self._writers.get(type(message))
+        if write is None and self._dialect.bare_transcripts:
+            return None
         return self._writers[type(message)](message)
 
     def _named(self, event: type[Any]) -> type[Any]:
         return BETA_EVENTS[event] if self._beta else event
 
     def _item(self, message: Any) -> JsonObject:
-        return {"object": "realtime.item", **write_item(message.item, self._dialect)}
+        return write_told_item(message.item, self._dialect)
 
     def _session(self, message: m.SessionCreated | m.SessionUpdated) -> JsonObject:
         session: JsonObject = {"object": "realtime.session", **write_session(message.options, self._dialect)}
@@ -101,6 +116,10 @@ class EventWriter:
     def _item_added(self, message: m.ItemAdded) -> wire.ServerEvent:
         event = wire.ItemCreated if self._beta else wire.ItemAdded
         return event(event_id=_id(message), item=self._item(message), previous_item_id=_previous(message))
+
+    def _transcript_failed(self, message: m.InputTranscriptFailed) -> wire.ServerEvent:
+        self._transcripts.failed(message.item_id)
+        return wire.TranscriptionFailed(**_input(message), error=write_error_detail(message.error))
 
     def _item_done(self, message: m.ItemDone) -> wire.ServerEvent | None:
         if not self._dialect.items_done:
@@ -140,6 +159,13 @@ def _previous(message: m.ItemAdded | m.ItemDone) -> str | UnsetType | None:
     return None if message.previous_item_id == "root" else message.previous_item_id
 
 
+def _warning(message: m.ErrorReported) -> wire.ServerEvent:
+    warning: JsonObject = {"message": message.error.message}
+    put(warning, "code", message.error.code)
+    put(warning, "param", message.error.param)
+    return wire.ServerWarning(event_id=_id(message), warning=warning)
+
+
 def _error(message: m.ErrorReported) -> wire.ServerEvent:
     error = write_error_detail(message.error)
     error["code"] = error["code"] or _CODES.get(message.kind)
@@ -147,29 +173,6 @@ def _error(message: m.ErrorReported) -> wire.ServerEvent:
         error["type"] = _TYPES.get(message.kind, "invalid_request_error")
     error["event_id"] = message.cause_id
     return wire.Error(event_id=_id(message), error=error)
-
-
-def _input_delta(message: m.InputTranscriptDelta) -> wire.ServerEvent:
-    if message.replaces:
-        return wire.TranscriptionUpdated(**_input(message), transcript=message.text)
-    return wire.TranscriptionDelta(**_input(message), delta=message.text, logprobs=write_logprobs(message.logprobs))
-
-
-def _input_completed(message: m.InputTranscriptCompleted) -> wire.ServerEvent:
-    usage = message.usage
-    by_time = usage is not None and usage.seconds is not None
-    languages = None
-    if message.languages is not None:
-        languages = [{"code": entry.code} for entry in message.languages]
-        for written, entry in zip(languages, message.languages, strict=True):
-            put(written, "confidence", entry.confidence)
-    return wire.TranscriptionCompleted(
-        **_input(message),
-        transcript=message.text,
-        usage=write_usage(usage) if by_time else write_transcription_usage(usage),
-        languages=languages,
-        logprobs=write_logprobs(message.logprobs),
-    )
 
 
 def _input_segment(message: m.InputTranscriptSegment) -> wire.ServerEvent:
@@ -207,7 +210,6 @@ def _rate_limits(message: m.RateLimitsUpdated) -> wire.ServerEvent:
 
 
 _WRITERS: dict[type[ServerMessage], Writer] = {
-    m.ErrorReported: _error,
     m.RateLimitsUpdated: _rate_limits,
     m.InputSpeechStarted: lambda e: wire.SpeechStarted(
         event_id=_id(e), item_id=e.item_id, audio_start_ms=e.audio_start_ms
@@ -221,9 +223,6 @@ _WRITERS: dict[type[ServerMessage], Writer] = {
         event_id=_id(e), item_id=e.item_id, audio_start_ms=e.audio_start_ms, audio_end_ms=e.audio_end_ms
     ),
     m.DtmfReceived: lambda e: wire.DtmfReceived(event_id=e.id, event=e.key, received_at=e.received_at),
-    m.InputTranscriptDelta: _input_delta,
-    m.InputTranscriptCompleted: _input_completed,
-    m.InputTranscriptFailed: lambda e: wire.TranscriptionFailed(**_input(e), error=write_error_detail(e.error)),
     m.InputTranscriptSegment: _input_segment,
     m.ItemDeleted: lambda e: wire.ItemDeleted(event_id=_id(e), item_id=e.item_id),
     m.ItemTruncated: lambda e: wire.ItemTruncated(**_input(e), audio_end_ms=e.audio_end_ms),
