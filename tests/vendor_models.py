@@ -10,15 +10,33 @@ import datetime
 import enum
 import functools
 import importlib
+import importlib.metadata
 import itertools
 import types
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple, Union
 
+import pytest
 import typing_extensions
 
 Json = Any
+
+_TABLES_OF = {"openai": "3.54", "azure-ai-voicelive": "1.3"}
+
+
+def _is_other(package: str, version: str) -> bool:
+    try:
+        return not importlib.metadata.version(package).startswith(f"{version}.")
+    except importlib.metadata.PackageNotFoundError:
+        return True
+
+
+_OTHERS = [package for package, version in _TABLES_OF.items() if _is_other(package, version)]
+as_of_the_tables = pytest.mark.skipif(
+    bool(_OTHERS), reason=f"The tables are of {_TABLES_OF}, and there is another version of: {', '.join(_OTHERS)}."
+)
+"""For what holds of the versions that the tables were made from, and may not of newer ones, which may tell more."""
 
 
 class Field(NamedTuple):

@@ -19,7 +19,7 @@ from duologue.messages.base import ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.openai import OPENAI, VOICE_LIVE, Dialect, OpenAIClientProtocol, OpenAIServerProtocol
 from openai_wire import opened
-from vendor_models import Examples, by_type, lost
+from vendor_models import Examples, as_of_the_tables, by_type, lost
 
 realtime = pytest.importorskip("openai.types.realtime")
 voicelive = pytest.importorskip("azure.ai.voicelive.models")
@@ -218,6 +218,7 @@ CASES = [
 ]
 
 
+@as_of_the_tables
 def test_that_the_tables_are_whole() -> None:
     assert set(GA) == set(MODELS[OPENAI.provider])
     assert len(GA) == 46
@@ -241,11 +242,13 @@ def test_that_every_event_of_the_vendor_s_models_is_the_message_that_it_stands_f
 _carried = [case for case in CASES if MESSAGES[case.values[0].provider][case.values[1]] is not m.RawServerMessage]  # type: ignore[union-attr,index]
 
 
+@as_of_the_tables
 @pytest.mark.parametrize(("dialect", "kind"), _carried)
 def test_that_nothing_of_an_event_is_lost(dialect: Dialect, kind: str) -> None:
     assert [place for place in _lost(dialect.provider, kind) if not _reasons(place, dialect)] == []
 
 
+@as_of_the_tables
 @pytest.mark.parametrize("dialect", [OPENAI, VOICE_LIVE], ids=lambda dialect: dialect.provider)
 def test_that_the_list_of_what_is_lost_is_true(dialect: Dialect) -> None:
     found = {

@@ -34,9 +34,6 @@ class OpenAIFamilyClient(WebSocketRealtimeClient):
     def chosen_model(self, options: SessionOptions) -> str | None:
         return None if call_id_of(options) is not None else super().chosen_model(options)
 
-    def awaits_greeting(self, options: SessionOptions) -> bool:
-        return call_id_of(options) is None  # that session was created long ago
-
     def query(self, options: SessionOptions) -> Mapping[str, str | None]:
         """What the URL says of the session.
 

@@ -84,10 +84,6 @@ class WebSocketRealtimeClient(ProviderClient):
             MissingKey: There is no key.
         """
 
-    def awaits_greeting(self, options: SessionOptions) -> bool:
-        """Whether the server speaks first."""
-        return True
-
     def conversation_capabilities(self, options: SessionOptions) -> Capabilities:
         """What a conversation with these options can do."""
         return self._dialect.capabilities
@@ -203,7 +199,11 @@ class WebSocketRealtimeClient(ProviderClient):
         except ConnectFailed as failure:
             raise self._explainer.failed(failure, secrets) from failure
         link = ProtocolLink(
-            OpenAIClientProtocol(self._dialect, started_at=time.time(), awaits_greeting=self.awaits_greeting(options)),
+            OpenAIClientProtocol(
+                self._dialect,
+                started_at=time.time(),
+                awaits_greeting=not self._dialect.confirms_options,  # saves a round trip
+            ),
             transport,
             options,
             self.capabilities(options),

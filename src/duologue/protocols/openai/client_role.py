@@ -51,8 +51,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         dialect: How the server at the other end says things.
         started_at: The time at which the connection was made, in s since 1970. With it, the time that the server
             names as the session's end is told ahead; without it, the provider's documented limit.
-        awaits_greeting: Whether the options wait for the server's ``session.created``. They do not when one joins a
-            session that has begun long ago.
+        awaits_greeting: Whether the options wait for the server's ``session.created``. Servers take them before, too,
+            which saves a round trip; and one that is joined in the middle of a call does not greet.
     """
 
     def __init__(

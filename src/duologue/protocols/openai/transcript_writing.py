@@ -11,6 +11,8 @@ from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.usage import write_logprobs, write_transcription_usage, write_usage
 from duologue.protocols.openai.values import put
 
+_REMEMBERED = 64  # items whose words have begun
+
 
 class TranscriptWriter:
     """Writes transcripts of the user's speech. Words so far become deltas, where a dialect knows nothing else.
@@ -34,6 +36,8 @@ class TranscriptWriter:
             if not text.startswith(told) or text == told:
                 return None
             self._told[message.item_id] = text
+            while len(self._told) > _REMEMBERED:
+                del self._told[next(iter(self._told))]
             text = text[len(told) :]
         if self._bare:
             return wire.BareTranscriptionDelta(event_id=_id(message), delta=text)
