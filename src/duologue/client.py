@@ -83,9 +83,11 @@ class RealtimeClient(ABC):
         """This client inside `middleware`, the first of them outermost."""
         client: RealtimeClient = self
         for position, wrap in reversed(list(enumerate(middleware, 1))):
+            name = getattr(wrap, "__name__", type(wrap).__name__)
+            if not callable(wrap):
+                raise InvalidInput(f"Middleware number {position} ({name}) cannot be called with a client.")
             wrapped: object = wrap(client)
             if not isinstance(wrapped, RealtimeClient):
-                name = getattr(wrap, "__name__", type(wrap).__name__)
                 raise InvalidInput(
                     f"Middleware number {position} ({name}) gave back {type(wrapped).__name__}, not a client."
                 )

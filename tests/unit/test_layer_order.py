@@ -8,7 +8,7 @@ import pytest
 
 from duologue.client import DuologueWarning
 from duologue.errors import InvalidInput
-from duologue.runtime import SessionLayer, wrap_sessions
+from duologue.runtime import LayeredClient, SessionLayer, wrap_sessions
 from links import WireClient
 
 
@@ -50,6 +50,20 @@ async def test_that_a_warning_made_an_error_leaves_no_session() -> None:
         with pytest.raises(DuologueWarning):
             await client.create_session()
     assert wire.link.end is not None
+
+
+async def test_that_what_is_no_middleware_is_named_by_its_place() -> None:
+    with pytest.raises(InvalidInput, match="number 2 .NoneType."):
+        WireClient().with_middleware(wrap_sessions(Sends), None)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="NoneType is none"):
+        wrap_sessions(Sends)(None)  # type: ignore[arg-type]
+
+
+async def test_that_the_middleware_itself_is_found() -> None:
+    settings = frozenset({"a"})
+    client = LayeredClient(WireClient(), Sends, settings)
+    assert client.require_service(frozenset) is settings
+    assert client.require_service(LayeredClient) is client
 
 
 async def test_that_what_is_required_is_there_or_named() -> None:

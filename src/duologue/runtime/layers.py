@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from duologue.capabilities import Capabilities
 from duologue.client import DuologueWarning, RealtimeClient
-from duologue.errors import SessionEnded
+from duologue.errors import InvalidInput, SessionEnded
 from duologue.link import Link, ProviderMetadata, Receiver, Service
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
@@ -96,6 +96,7 @@ class SessionLayer(Watcher, Link):
         return self.inner.dropped
 
     def connect(self, receiver: Receiver) -> None:
+        _check_order(self)
         self.above = receiver
         self._push = Route(receiver)
         self.inner.connect(self)
@@ -142,12 +143,21 @@ class LayeredClient(RealtimeClient):
     Args:
         inner: The client that opens the sessions.
         layer: Makes the layer around each of them.
+        settings: What `get_service` finds by its type, beside the client itself: the middleware that made it.
+
+    Raises:
+        InvalidInput: `inner` is no client.
     """
 
-    def __init__(self, inner: RealtimeClient, layer: Callable[[Link], SessionLayer]) -> None:
+    def __init__(
+        self, inner: RealtimeClient, layer: Callable[[Link], SessionLayer], settings: object | None = None
+    ) -> None:
         super().__init__()
+        if not isinstance(inner, RealtimeClient):
+            raise InvalidInput(f"Middleware wraps a client, and {type(inner).__name__} is none.")
         self.inner = inner
         self._layer = layer
+        self._made_by = settings
 
     @property
     def metadata(self) -> ProviderMetadata:
@@ -162,15 +172,16 @@ class LayeredClient(RealtimeClient):
     async def open_session(self, options: SessionOptions) -> Link:
         link = await self.inner.open_session(options)
         try:
-            layer = self._layer(link)
-            _check_order(layer)
-            return layer
+            return self._layer(link)
         except BaseException:
             await link.aclose()
             raise
 
     def get_service(self, kind: type[Service]) -> Service | None:
-        return self if isinstance(self, kind) else self.inner.get_service(kind)
+        for part in (self, self._made_by):
+            if isinstance(part, kind):
+                return part
+        return self.inner.get_service(kind)
 
     async def aclose(self) -> None:
         try:

@@ -27,7 +27,7 @@ class TelemetryClient(LayeredClient):
     """The client that `Telemetry` makes of another."""
 
     def __init__(self, inner: RealtimeClient, settings: Telemetry) -> None:
-        super().__init__(inner, SessionLayer)  # `open_session` makes the layers itself
+        super().__init__(inner, SessionLayer, settings)  # `open_session` makes the layers itself
         self._settings = settings
         self._silent = Instruments(NoOpMeter(_SCOPE))
         self._instruments: tuple[MeterProvider, Instruments] | None = None
