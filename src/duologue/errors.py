@@ -134,6 +134,13 @@ class Expired(SessionEnded):
     """The session reached the longest time that the provider allows."""
 
 
+class Stopped(SessionEnded):
+    """A rule of the application ended the session: a limit of `UsageLimits`, or a verdict of `Guardrails`.
+
+    `code` says which: the limit's name, such as ``"total_tokens"``, or ``"guardrail"``.
+    """
+
+
 class ConnectRefused(SessionEnded):
     """The session did not begin: the provider refused it, or was not there."""
 

@@ -53,7 +53,7 @@ async def test_that_a_warning_made_an_error_leaves_no_session() -> None:
 
 
 async def test_that_what_is_no_middleware_is_named_by_its_place() -> None:
-    with pytest.raises(InvalidInput, match="number 2 .NoneType."):
+    with pytest.raises(InvalidInput, match=r"number 2 .NoneType."):
         WireClient().with_middleware(wrap_sessions(Sends), None)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="NoneType is none"):
         wrap_sessions(Sends)(None)  # type: ignore[arg-type]

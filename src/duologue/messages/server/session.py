@@ -124,8 +124,8 @@ class ErrorReported(ServerMessage, frozen=True, kw_only=True, tag=tag_of):
 
     Attributes:
         kind: What the library makes of it: ``"response_active"``, ``"undecodable"``, ``"invalid_request"``,
-            ``"rate_limited"``, ``"server"``, ``"speech"``, ``"dropped_options"``, ``"warning"`` (nothing has failed yet)
-            or ``"other"``.
+            ``"rate_limited"``, ``"server"``, ``"speech"``, ``"dropped_options"``, ``"warning"`` (nothing has failed
+            yet), ``"limit"`` (`UsageLimits`), ``"guardrail"`` (`Guardrails`) or ``"other"``.
         error: What the provider says.
         cause_id: The id of the client message that caused it.
         cause: That message itself, where it is still known.
