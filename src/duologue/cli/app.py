@@ -70,6 +70,7 @@ def talk(
     texts: o.Texts = None,
     microphone: o.Microphone = False,
     save: o.Save = None,
+    record: o.Record = None,
     as_json: o.AsJson = False,
     json_audio: o.JsonAudio = False,
     tools: o.Tools = None,
@@ -113,6 +114,7 @@ def talk(
             texts=tuple(texts or ()),
             microphone=microphone,
             save=save,
+            record=record,
             as_json=as_json or json_audio,
             json_audio=json_audio,
             playback=not no_playback,
@@ -122,6 +124,17 @@ def talk(
         return await run_talk(settings, make_console())
 
     raise typer.Exit(run(work()))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A recording, made with --record or Recording(...).")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print each session as one JSON object.")] = False,
+) -> None:
+    """A recorded conversation: what was said, called and answered, when, and what went wrong."""
+    from duologue.cli.replay import run_replay
+
+    run(run_replay(file, make_console(), as_json=as_json))
 
 
 @app.command()

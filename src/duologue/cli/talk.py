@@ -23,6 +23,7 @@ from duologue.cli.turns import TurnLog
 from duologue.errors import DeviceUnavailable, InvalidAudio, MissingDependency
 from duologue.formats import PCM16_24K, AudioFormat
 from duologue.middleware import AudioConversion, FunctionInvocation
+from duologue.middleware.recording import Recording
 from duologue.options import SessionOptions
 from duologue.session import RealtimeSession
 
@@ -39,7 +40,8 @@ class TalkSettings(msgspec.Struct, frozen=True, kw_only=True):
         files: Recordings, a turn each.
         texts: Typed turns, after the recordings.
         microphone: Whether to listen to the microphone instead.
-        save: Where the recording of the conversation goes.
+        save: Where the recording of the conversation's sound goes.
+        record: Where its messages go.
         as_json: Whether messages are printed as JSON.
         json_audio: Whether they hold their audio.
         playback: Whether the answers sound, if there is a speaker.
@@ -54,6 +56,7 @@ class TalkSettings(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[str, ...] = ()
     microphone: bool = False
     save: Path | None = None
+    record: Path | None = None
     as_json: bool = False
     json_audio: bool = False
     playback: bool = True
@@ -74,7 +77,8 @@ async def run_talk(settings: TalkSettings, console: Console) -> int:
             for file in settings.files
         ]
         provider = make_client(settings.provider, settings.request)
-        client = provider.with_middleware(FunctionInvocation(), AudioConversion())
+        recording = (Recording(settings.record),) if settings.record is not None else ()
+        client = provider.with_middleware(FunctionInvocation(), AudioConversion(), *recording)
         await stack.enter_async_context(client)
         options = in_our_format(settings.options, provider.capabilities(settings.options))
         session = await stack.enter_async_context(client.create_session(options))

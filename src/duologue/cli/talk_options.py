@@ -56,6 +56,13 @@ Save = Annotated[
     typer.Option(metavar="OUT.wav", help="Record the conversation: you on the left, the answers on the right."),
 ]
 
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="OUT.jsonl", help="Record every message, for duologue replay and for tests. A file that exists grows."
+    ),
+]
+
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print every message as a line of JSON, with byte counts for audio.")
 ]

@@ -97,7 +97,7 @@ class UsageLimits:
         return kind(link, self, clock, sleep)
 
     def __call__(self, client: RealtimeClient) -> RealtimeClient:
-        return LayeredClient(client, self.layer)
+        return LayeredClient(client, self.layer, self)
 
 
 class UsageLimitsLayer(StoppingLayer):

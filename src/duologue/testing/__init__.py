@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from duologue.testing.openai_emulator import EmulatedSession, OpenAIEmulator
+    from duologue.testing.replay import ReplayClient
+    from duologue.testing.replay_script import ReplayMismatch
     from duologue.testing.replies import ScriptedReply
     from duologue.testing.scripted import SCRIPTED_CAPABILITIES, ScriptedClient
     from duologue.testing.scripted_link import ScriptedLink
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "EmulatedSession": "duologue.testing.openai_emulator",
     "OpenAIEmulator": "duologue.testing.openai_emulator",
+    "ReplayClient": "duologue.testing.replay",
+    "ReplayMismatch": "duologue.testing.replay_script",
     "SCRIPTED_CAPABILITIES": "duologue.testing.scripted",
     "ScriptedClient": "duologue.testing.scripted",
     "ScriptedLink": "duologue.testing.scripted_link",
@@ -24,6 +28,8 @@ __all__ = [
     "SCRIPTED_CAPABILITIES",
     "EmulatedSession",
     "OpenAIEmulator",
+    "ReplayClient",
+    "ReplayMismatch",
     "ScriptedClient",
     "ScriptedLink",
     "ScriptedReply",

@@ -79,7 +79,7 @@ class Guardrails:
         return _as_tuple(self.on_output)
 
     def __call__(self, client: RealtimeClient) -> RealtimeClient:
-        return LayeredClient(client, self._around)
+        return LayeredClient(client, self._around, self)
 
     def _around(self, link: Link) -> SessionLayer:
         for problem in self._blind_spots(link):
