@@ -118,7 +118,7 @@ SEEN_ASSISTANT = _message("assistant", TEXT | SPEECH)
 USER = _message("user", TEXT | CLIP | PICTURE)
 SEEN_USER = _message("user", TEXT | SPEECH | PICTURE)
 CALLS = build(FunctionCall, id=perhaps(IDS))
-RESULTS = build(FunctionResult, id=perhaps(IDS), name=NOTHING, is_error=st.just(False))
+RESULTS = build(FunctionResult, id=perhaps(IDS), name=NOTHING, is_error=st.just(False), scheduling=NOTHING)
 _MCP_TOOL = st.builds(
     McpToolDescription,
     name=NAMES,

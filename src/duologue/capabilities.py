@@ -304,6 +304,8 @@ def _item_create(message: m.ClientMessage, can: Capabilities) -> Finding:
         return "adding an item anywhere but at the end", "Leave previous_item_id out."
     if isinstance(message.item, m.MessageItem) and not can.text_input:
         return "messages in writing", "Send what the user says, as audio."
+    if isinstance(message.item, m.FunctionResult) and message.item.scheduling is not None and not can.tool_scheduling:
+        return "saying when the model shall speak of a result", "Leave scheduling out."
     return _NO_IMAGES if _has_image((message.item,)) and not can.images else None
 
 

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from duologue import messages as m
 from duologue.errors import ConcurrentRead, SessionEnded, SessionFailed
+from duologue.messages.base import Meta
 
 MAX_BYTES = 32 * 2**20
 MAX_MESSAGES = 100_000
@@ -64,7 +65,7 @@ class MessageBuffer(ABC):
             size = _size(message)
             self._messages.append((message, size))
             self._bytes += size
-        if not self._paused and (self._bytes > self._max_bytes or len(self._messages) > self._max_messages):
+        if (self._bytes > self._max_bytes or len(self._messages) > self._max_messages) and not self._paused:
             self._paused = True
             self._pause()
         self._wake()
@@ -88,6 +89,11 @@ class MessageBuffer(ABC):
             self._paused = False
             self._resume()
         return message
+
+    def _put_back(self, message: m.ServerMessage) -> None:
+        size = _size(message)
+        self._messages.appendleft((message, size))
+        self._bytes += size
 
     def _put_ahead(self, interruption: m.Interrupted) -> None:
         stale = interruption.response_id
@@ -113,6 +119,22 @@ class Inbox(MessageBuffer):
     """The queue of a session, for a reader on its event loop."""
 
     _waiter: asyncio.Future[None] | None = None
+    _handed: m.ServerMessage | None = None  # to the reader that waited, and not taken yet; before all that is held
+
+    def __len__(self) -> int:
+        return super().__len__() + (self._handed is not None)
+
+    def received(self, message: m.ServerMessage) -> None:
+        """Add a message, or hand it to the reader that waits for it."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            self._handed = message
+            waiter.set_result(None)
+            return
+        if type(message) is m.Interrupted and (handed := self._handed) is not None:  # it is not too late for that one
+            self._handed = None
+            self._put_back(handed)
+        super().received(message)
 
     async def get(self) -> m.ServerMessage:
         """The next message. A cancelled call loses nothing.
@@ -125,12 +147,9 @@ class Inbox(MessageBuffer):
             raise ConcurrentRead(
                 "Another task is already reading this session. Read it in one task and hand the messages on."
             )
-        if not self._messages:
-            await self._wait()
-        return self._take()
-
-    async def _wait(self) -> None:
-        while not self._messages:
+        while (message := self._handed) is None:
+            if self._messages:
+                return self._take()
             if self.end is not None:
                 raise self._ending()
             self._waiter = asyncio.get_running_loop().create_future()
@@ -138,6 +157,8 @@ class Inbox(MessageBuffer):
                 await self._waiter
             finally:
                 self._waiter = None
+        self._handed = None
+        return message
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -149,8 +170,6 @@ _STAYS_AHEAD = (m.SessionCreated, m.Interrupted)
 
 
 def _size(message: m.ServerMessage) -> int:
-    size = _OVERHEAD
-    if type(message) is m.OutputAudioDelta:
-        size += len(message.audio)
-    meta = message.meta
+    size = _OVERHEAD + len(message.audio) if type(message) is m.OutputAudioDelta else _OVERHEAD
+    meta: Meta | None = getattr(message, "_meta", None)  # without the property: this is done for every message
     return size if meta is None or meta.frame is None else size + len(meta.frame)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from duologue.content import AudioContent, Content, ErrorDetail, ImageContent, TextContent
+from duologue.tools import Scheduling
 
 Role = Literal["system", "user", "assistant"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
@@ -83,12 +84,15 @@ class FunctionResult(BaseItem, frozen=True, kw_only=True, tag="function_result",
         output: The result as text, usually JSON.
         name: The function's name, which some wires want repeated.
         is_error: Whether `output` tells of a failure.
+        scheduling: When the model speaks of it, where `Capabilities.tool_scheduling`: ``"interrupt"``, ``"when_idle"``
+            or ``"silent"``.
     """
 
     call_id: str
     output: str
     name: str | None = None
     is_error: bool = False
+    scheduling: Scheduling | None = None
 
 
 class McpToolDescription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duologue.middleware.call_rounds import CallRounds
+from duologue.middleware.call_rounds import CallRounds, Round
 
 CALLS = ("a", "b", "c", "d")
 EVENTS = ["done", *(f"call {call}" for call in CALLS), *(f"answer {call}" for call in CALLS)]
@@ -76,3 +76,40 @@ def test_old_rounds_are_forgotten_and_recent_ones_known() -> None:
         rounds.response_done(f"r{number}", completed=True)
     assert not rounds.of("r99").add("a")
     assert rounds.response_done("r0", completed=True) is None
+
+
+def over(rounds: CallRounds, response_id: str, turn_id: str, *calls: Exception | str | None) -> Round:
+    """A round whose calls ended so: with an exception, with a result, or without having been run (None)."""
+    round = rounds.of(response_id)
+    for number, end in enumerate(calls):
+        round.add(f"{response_id} {number}")
+        rounds.number(round, turn_id)
+        error = end if isinstance(end, Exception) else None
+        round.close(f"{response_id} {number}", answered=True, succeeded=isinstance(end, str), error=error)
+    return round
+
+
+def test_rounds_that_fail_in_a_row_are_counted_and_the_first_error_is_given() -> None:
+    rounds = CallRounds()
+    first, second, third = OSError("1"), OSError("2"), OSError("3")
+    assert rounds.count_failure(over(rounds, "r1", "t", first), 1) is None
+    assert rounds.count_failure(over(rounds, "r2", "t", second, third), 1) is second
+
+
+def test_a_success_begins_the_count_anew_and_what_was_not_run_leaves_it() -> None:
+    rounds = CallRounds()
+    error = OSError()
+    assert rounds.count_failure(over(rounds, "r1", "t", error), 1) is None
+    assert rounds.count_failure(over(rounds, "r2", "t", error, "fine"), 1) is None
+    assert rounds.count_failure(over(rounds, "r3", "t", error), 1) is None
+    assert rounds.count_failure(over(rounds, "r4", "t", None), 1) is None
+    assert rounds.count_failure(over(rounds, "r5", "t", error, None), 1) is error
+
+
+def test_every_turn_may_fail_anew() -> None:
+    rounds = CallRounds()
+    error = OSError()
+    late = over(rounds, "r1", "t1", error)
+    assert rounds.count_failure(over(rounds, "r2", "t2", error), 1) is None
+    assert rounds.count_failure(late, 1) is None  # of a turn that is over
+    assert rounds.count_failure(over(rounds, "r3", "t3", error), 0) is error

@@ -24,8 +24,9 @@ from duologue.options import (
     Transcription,
 )
 from duologue.tools import FunctionTool, McpServerTool
-from links import EVERYTHING
+from links import EVERYTHING as ALL
 
+EVERYTHING = msgspec.structs.replace(ALL, tool_scheduling=True)
 PICTURE = m.MessageItem.image(m.ImageContent(data=b"png"))
 WORDS = m.MessageItem.user("hi")
 MCP = McpServerTool(server_label="mail", connector_id="connector_mail")
@@ -33,7 +34,6 @@ TELLS_ONLY = {
     "turn_owner": "who decides when a turn is over",
     "continues_after_tool_results": "whether the model goes on by itself",
     "tracks_playback": "whether the server plays the audio",
-    "tool_scheduling": "whether results can be put off; there is no message for it yet",
     "tool_cancellation": "whether calls may be taken back",
     "output_transcripts": "whether the model's words come",
     "speech_events": "whether speech is reported",
@@ -51,6 +51,11 @@ MESSAGES: list[tuple[str, object, ClientMessage]] = [
     ("input_clear", False, m.InputAudioClear()),
     ("video", False, m.InputImageAppend(image=m.ImageContent(data=b"png"))),
     ("text_input", False, m.ItemCreate(item=WORDS)),
+    (
+        "tool_scheduling",
+        False,
+        m.ItemCreate(item=m.FunctionResult(call_id="c", output="{}", scheduling="silent")),
+    ),
     ("images", False, m.ItemCreate(item=PICTURE)),
     ("images", False, m.ResponseCreate(items=(WORDS, PICTURE))),
     ("insert_position", False, m.ItemCreate(item=WORDS, previous_item_id="root")),

@@ -1,6 +1,65 @@
-"""Layers around a session: ``client.with_middleware(FunctionInvocation(), AudioConversion())``."""
+"""Layers around a session: ``client.with_middleware(FunctionInvocation(), Telemetry(), Logging())``.
 
-from duologue.middleware.audio_conversion import AudioConversion
-from duologue.middleware.function_invocation import FunctionInvocation
+Names are imported when they are first used.
+"""
 
-__all__ = ["AudioConversion", "FunctionInvocation"]
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duologue.middleware.approval import Approval
+    from duologue.middleware.audio_conversion import AudioConversion
+    from duologue.middleware.function_invocation import FunctionInvocation
+    from duologue.middleware.guardrails import Check, CheckContext, Guardrails, Judgement, Verdict
+    from duologue.middleware.invocation import FunctionInvocationContext
+    from duologue.middleware.recording import Recording, read_recording
+    from duologue.middleware.session_logging import Logging
+    from duologue.middleware.telemetry import Telemetry
+    from duologue.middleware.usage_limits import UsageLimits
+    from duologue.middleware.usage_totals import UsageTotals
+
+_MODULES = {
+    "approval": ("Approval",),
+    "audio_conversion": ("AudioConversion",),
+    "function_invocation": ("FunctionInvocation",),
+    "guardrails": ("Check", "CheckContext", "Guardrails", "Judgement", "Verdict"),
+    "invocation": ("FunctionInvocationContext",),
+    "recording": ("Recording", "read_recording"),
+    "session_logging": ("Logging",),
+    "telemetry": ("Telemetry",),
+    "usage_limits": ("UsageLimits",),
+    "usage_totals": ("UsageTotals",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "Approval",
+    "AudioConversion",
+    "Check",
+    "CheckContext",
+    "FunctionInvocation",
+    "FunctionInvocationContext",
+    "Guardrails",
+    "Judgement",
+    "Logging",
+    "Recording",
+    "Telemetry",
+    "UsageLimits",
+    "UsageTotals",
+    "Verdict",
+    "read_recording",
+]
+
+if not TYPE_CHECKING:  # type checkers read the imports above
+
+    def __getattr__(name):
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -12,12 +12,20 @@ class Round:
 
     Attributes:
         number: Which round of its turn it is, from 1; 0 as long as the invoker answers none of its calls.
+        turn_id: That turn.
         followed_up: Whether the model was asked to go on, or needs not be.
+        filled: Whether something was said to pass the time.
+        succeeded: Whether one of its calls was run to its end.
+        error: What the first of its calls that failed raised.
     """
 
     def __init__(self) -> None:
         self.number = 0
+        self.turn_id: str | None = None
         self.followed_up = False
+        self.filled = False
+        self.succeeded = False
+        self.error: Exception | None = None
         self._seen: set[str] = set()
         self._open: set[str] = set()
         self._has_answers = False
@@ -35,11 +43,20 @@ class Round:
         """Whether that call still wants an answer."""
         return call_id in self._open
 
-    def close(self, call_id: str, *, answered: bool) -> None:
-        """That call was answered, or is not to be."""
+    def close(self, call_id: str, *, answered: bool, succeeded: bool = False, error: Exception | None = None) -> None:
+        """That call was answered, or is not to be.
+
+        Args:
+            call_id: The call.
+            answered: Whether its answer is worth going on for.
+            succeeded: Whether it was run to its end.
+            error: What it raised.
+        """
         if call_id in self._open:
             self._open.remove(call_id)
             self._has_answers |= answered
+            self.succeeded |= succeeded
+            self.error = self.error or error
 
     def complete(self) -> None:
         """The response has come to its end: no more calls. One that was cut off never gets here."""
@@ -58,6 +75,7 @@ class CallRounds:
         self._ended: deque[str] = deque()
         self._turn: str | None = None
         self._numbered = 0
+        self._failed = 0  # rounds of the turn, in a row
 
     def of(self, response_id: str) -> Round:
         """The round of that response."""
@@ -68,10 +86,28 @@ class CallRounds:
         if round.number:
             return False
         if turn_id != self._turn:
-            self._turn, self._numbered = turn_id, 0
+            self._turn, self._numbered, self._failed = turn_id, 0, 0
         self._numbered += 1
-        round.number = self._numbered
+        round.number, round.turn_id = self._numbered, turn_id
         return True
+
+    def count_failure(self, round: Round, allowed: int) -> Exception | None:
+        """Count a round that is over, if all that was run in it failed; gives its error if that is one too many.
+
+        Calls that were not run (unknown, refused, with arguments that do not fit) count neither way.
+
+        Args:
+            round: The round.
+            allowed: How many rounds of a turn may fail in a row.
+        """
+        if round.turn_id != self._turn:
+            return None
+        if round.succeeded:
+            self._failed = 0
+        elif round.error is not None:
+            self._failed += 1
+            return round.error if self._failed > allowed else None
+        return None
 
     def response_done(self, response_id: str, *, completed: bool) -> Round | None:
         """The response is over; gives its round, if it had calls."""
@@ -85,9 +121,9 @@ class CallRounds:
             self._rounds.pop(self._ended.popleft(), None)
         return round
 
-    def close(self, call_id: str, *, answered: bool) -> list[Round]:
+    def close(self, call_id: str, *, answered: bool, succeeded: bool = False) -> list[Round]:
         """A call was answered elsewhere, or taken back; gives the rounds that it was open in."""
         touched = [round for round in self._rounds.values() if round.is_open(call_id)]
         for round in touched:
-            round.close(call_id, answered=answered)
+            round.close(call_id, answered=answered, succeeded=succeeded)
         return touched

@@ -176,11 +176,15 @@ class PlaybackTracker:
         return min(part.received_ms, max(0.0, part.received_ms - (part.ends_at - now) * 1000))
 
     def _forget_played(self, now: float) -> None:
-        for key, part in list(self._parts.items()):
+        played: list[PartKey] = []
+        for key, part in self._parts.items():
             awaits_report = self._reported and part.played_ms is None
-            is_played = part.finished or (not awaits_report and self._heard_ms(part, now) >= part.received_ms - 0.5)
-            if is_played and not self._is_running(part.response_id):
-                del self._parts[key]
+            if not part.finished and (awaits_report or self._heard_ms(part, now) < part.received_ms - 0.5):
+                break  # parts play one after another
+            if not self._is_running(part.response_id):
+                played.append(key)
+        for key in played:
+            del self._parts[key]
 
     def _is_running(self, response_id: str) -> bool:
         """Whether more of that response may come."""

@@ -6,14 +6,16 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from msgspec.structs import force_setattr
+
 from duologue.capabilities import Capabilities
 from duologue.errors import ConnectRefused, CutOff, SessionClosed, SessionEnded
 from duologue.link import ProviderMetadata
-from duologue.messages import ClientMessage, ServerMessage
+from duologue.messages import ClientMessage, InputAudioAppend, ServerMessage
 from duologue.messages.base import Meta, set_meta
 from duologue.options import SessionOptions
 from duologue.protocols import Protocol, ProtocolState
-from duologue.runtime.provider import ProviderLink
+from duologue.runtime.provider import DELTAS, ProviderLink
 from duologue.transports import Closed, Frame, Transport
 
 
@@ -26,6 +28,7 @@ class ProtocolLink(ProviderLink):
         open_timeout: How long the provider may take to confirm the session, in s.
         send_timeout: How long one message may take to leave before the session counts as cut off, in s.
         request_id: The id that the provider gave the connection, for the session's end.
+        explain_end: Rewrites the session's end before anybody sees it.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class ProtocolLink(ProviderLink):
         open_timeout: float = 15.0,
         send_timeout: float = 30.0,
         request_id: str | None = None,
+        explain_end: Callable[[SessionEnded], SessionEnded] = lambda end: end,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(options, capabilities, metadata, dropped, clock=clock)
@@ -48,6 +52,7 @@ class ProtocolLink(ProviderLink):
         self._open_timeout = open_timeout
         self._send_timeout = send_timeout
         self._request_id = request_id
+        self._explain_end = explain_end
         self._frames = 0
         self._lost = False  # nothing can be sent any more
         self._changed = asyncio.Event()  # the session is open, or over
@@ -91,6 +96,10 @@ class ProtocolLink(ProviderLink):
         self._frames += 1
         try:
             messages = self._protocol.receive(frame)
+            if len(messages) == 1 and type(messages[0]) in DELTAS:  # these change nothing in a protocol
+                force_setattr(messages[0], "_meta", meta)
+                self._take_delta(messages[0])
+                return
             for message in messages:
                 set_meta(message, meta)
             self._take(messages)
@@ -119,6 +128,16 @@ class ProtocolLink(ProviderLink):
         if not self._lost:
             self._protocol.send(message)
             self._after_protocol()
+
+    def _write_audio(self, message: InputAudioAppend) -> None:
+        if not self._lost:
+            self._protocol.send(message)
+            for frame in self._protocol.frames_to_send():
+                self._transport.write(frame)
+
+    @property
+    def _is_congested(self) -> bool:
+        return self._transport.congested
 
     async def _flush(self) -> None:
         if not self._transport.congested:
@@ -157,7 +176,7 @@ class ProtocolLink(ProviderLink):
         self._cancel_timer()
         if end.request_id is None:
             end.request_id = self._request_id
-        super()._finish(end)
+        super()._finish(self._explain_end(end))
         self._changed.set()
 
     # --- the protocol's clock and frames ---

@@ -9,6 +9,7 @@ import weakref
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec.structs import force_setattr, replace
 
@@ -99,7 +100,10 @@ class ProviderLink(Link):
         self._end: SessionEnded | None = None
         self._sequencer = ResponseSequencer(options)
         self._playback = PlaybackTracker(options, capabilities)
-        self._turns = TurnTracker(answers=capabilities.output_transcripts != "never" or capabilities.explicit_response)
+        self._turns = TurnTracker(
+            answers=capabilities.output_transcripts != "never" or capabilities.explicit_response,
+            waits_for_calls=not capabilities.tool_scheduling,
+        )
         self._updates: dict[str, SessionOptions] = {}  # sent and not yet confirmed, by message id
         self._idle = asyncio.Event()  # no response request waits
         self._idle.set()
@@ -111,6 +115,15 @@ class ProviderLink(Link):
     @abstractmethod
     def _write(self, message: ClientMessage) -> None:
         """Hand `message` to the wire, all or nothing, without waiting."""
+
+    def _write_audio(self, message: m.InputAudioAppend) -> None:
+        """The same for audio, which changes nothing else and comes often."""
+        self._write(message)
+
+    @property
+    def _is_congested(self) -> bool:
+        """Whether `_flush` may wait."""
+        return True
 
     @abstractmethod
     async def _flush(self) -> None:
@@ -161,10 +174,11 @@ class ProviderLink(Link):
             message = replace(message, id=message_id)
         if type(message) is m.InputAudioAppend:
             self._check_audio(message)
-            self._write(message)
+            self._write_audio(message)
         else:
             self._accept(message)
-        await self._flush()
+        if self._is_congested:
+            await self._flush()
         return message_id
 
     async def drain(self) -> None:
@@ -258,10 +272,12 @@ class ProviderLink(Link):
 
     def _take_one(self, message: ServerMessage) -> None:
         kind = type(message)
-        if kind in _PLAIN:
-            if not isinstance(message, m.OutputAudioDelta) or self._playback.audio(message, self._clock()):
-                self._turns.mark(message)
-                self._push(message)
+        if kind in DELTAS:
+            self._take_delta(message)
+            return
+        if kind is m.InputTranscriptDelta:
+            self._turns.mark(message)
+            self._push(message)
             return
         self._note_options(message)
         shown, requests = self._sequencer.received(message)
@@ -273,6 +289,15 @@ class ProviderLink(Link):
             self._write_all(to_send)
             self._write_requests(requests)
         self._note_waiting()
+
+    def _take_delta(self, message: Any) -> None:
+        """Take a piece of an answer, one of `DELTAS`. It begins and ends nothing, and comes often."""
+        if type(message) is m.OutputAudioDelta and not self._playback.audio(message, self._clock()):
+            return
+        turn = self._turns.turn_of(message.response_id)
+        if turn is not None and message.turn_id is None:
+            force_setattr(message, "turn_id", turn)
+        self._push(message)
 
     def _note_options(self, message: ServerMessage) -> None:
         """Keep `options` at what holds, and hand on the application's own tools rather than the provider's copies."""
@@ -342,16 +367,10 @@ class ProviderLink(Link):
         await asyncio.shield(self._closing)
 
 
-_PLAIN = frozenset(
-    {
-        m.OutputAudioDelta,
-        m.OutputTranscriptDelta,
-        m.OutputTextDelta,
-        m.FunctionArgumentsDelta,
-        m.InputTranscriptDelta,
-        m.ReasoningDelta,
-    }
+DELTAS = frozenset(
+    {m.OutputAudioDelta, m.OutputTranscriptDelta, m.OutputTextDelta, m.FunctionArgumentsDelta, m.ReasoningDelta}
 )
+"""Pieces of an answer: most of what arrives."""
 
 
 def _confirmed(options: SessionOptions, confirmed: SessionOptions) -> SessionOptions:

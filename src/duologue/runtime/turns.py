@@ -21,19 +21,23 @@ class TurnTracker:
     """Gives messages their `turn_id`, and adds `TurnDone`. Pure.
 
     A turn begins with the user's speech or item, or with a response that nobody asked for. It lasts until a response
-    ends that needs no function results and after which no follow-up waits; or until the user begins another.
+    ends when no function of the turn owes a result and no follow-up waits; or until the user begins another.
 
     Args:
         answers: Whether the session has responses. Else a turn is over when its words are known.
+        waits_for_calls: Whether a turn lasts until its functions have their results. It does not where the wire knows
+            functions that run in the background.
     """
 
-    def __init__(self, *, answers: bool = True) -> None:
+    def __init__(self, *, answers: bool = True, waits_for_calls: bool = True) -> None:
         self._answers = answers
+        self._waits_for_calls = waits_for_calls
         self._numbers = itertools.count(1)
         self._turn: str | None = None  # the turn that is open
         self._answered = False  # whether it has had a response
         self._turn_of: dict[str, str] = {}  # response or item id → turn id
         self._running: set[str] = set()  # responses that are not done
+        self._owed: dict[str, str | None] = {}  # function call → the turn that waits for its result; None: it has it
         self._over: deque[str] = deque(maxlen=_REMEMBERED)  # turns of a session without responses that have ended
 
     def sent(self, message: ClientMessage) -> list[ServerMessage]:
@@ -44,7 +48,13 @@ class TurnTracker:
             and message.item.role == "user"
         ):
             return self._begin()
+        if isinstance(message, m.ItemCreate) and isinstance(message.item, m.FunctionResult):
+            self._owe(message.item.call_id, None)
         return []
+
+    def turn_of(self, response_id: str) -> str | None:
+        """The turn that a response belongs to."""
+        return self._turn_of.get(response_id)
 
     def mark(self, message: ServerMessage) -> None:
         """Mark a message that begins and ends nothing: by its response, else by its item, else as the open turn's."""
@@ -69,6 +79,9 @@ class TurnTracker:
                 return self._words_known(message, message.item_id)
             case m.OutputItemAdded(response_id=response_id, item=item):
                 self._remember(item.id, self._turn_of.get(response_id))
+            case m.ToolCallsCancelled(call_ids=call_ids):
+                for call_id in call_ids:
+                    self._owe(call_id, None)
             case m.InputAudioCommitted(item_id=item_id) if item_id not in self._turn_of:  # the application's own turn
                 ended = self._begin()
                 self._remember(item_id, self._turn)
@@ -116,12 +129,20 @@ class TurnTracker:
         self._running.discard(done.response_id)
         if turn is None or self._is_running(turn):
             return [done]
-        goes_on = done.awaits_tool_results or follow_up_waits
+        for call in done.function_calls if self._waits_for_calls else ():
+            if call.call_id not in self._owed:  # a result may come before the response is done
+                self._owe(call.call_id, turn)
+        goes_on = done.awaits_tool_results or follow_up_waits or turn in self._owed.values()
         if turn == self._turn:
             if goes_on:
                 return [done]
             self._turn = None
         return [done, m.TurnDone(turn_id=turn, outcome="interrupted" if goes_on else _outcome(done.status))]
+
+    def _owe(self, call_id: str, turn: str | None) -> None:
+        self._owed[call_id] = turn
+        while len(self._owed) > _REMEMBERED:
+            del self._owed[next(iter(self._owed))]
 
     def _begin(self) -> list[ServerMessage]:
         """The user begins. A turn that waits for function results is over; one that still speaks ends by itself."""

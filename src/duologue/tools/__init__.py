@@ -5,8 +5,10 @@ Importing this is quick: what reads signatures (pydantic) and example phrases is
 
 from __future__ import annotations
 
+from duologue.tools.behaviour import ApprovalCondition, OnInterruption, Scheduling
 from duologue.tools.context import ToolContext
-from duologue.tools.function import FunctionTool, tool
+from duologue.tools.decorator import tool
+from duologue.tools.function import FunctionTool
 from duologue.tools.mcp import McpApprovalFilter, McpServerTool
 from duologue.tools.result import render_result
 
@@ -14,9 +16,12 @@ Tool = FunctionTool | McpServerTool
 """Anything that `SessionOptions.tools` takes."""
 
 __all__ = [
+    "ApprovalCondition",
     "FunctionTool",
     "McpApprovalFilter",
     "McpServerTool",
+    "OnInterruption",
+    "Scheduling",
     "Tool",
     "ToolContext",
     "render_result",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from duologue.errors import InvalidTool
+from duologue.tools.behaviour import ApprovalCondition, OnInterruption, Scheduling, check_behaviour
 
 if TYPE_CHECKING:
     from duologue.tools.context import ToolContext
@@ -45,6 +45,14 @@ class FunctionTool(
             minutes"``. Every required parameter has its slot.
         timeout: Seconds that whoever invokes the tool lets a call take; None for the invoker's default.
             `invoke` itself has no limit.
+        on_interruption: What becomes of a call when the user moves on while it runs: ``"finish"`` or ``"cancel"``;
+            None for the invoker's default.
+        background: Whether the conversation goes on while a call runs, its result coming later.
+        scheduling: When the model speaks of a result from the background: ``"interrupt"``, ``"when_idle"`` or
+            ``"silent"``.
+        needs_approval: Whether calls wait for an approval; with a condition, see `wants_approval`.
+        filler: What is said when a call takes long; None for the invoker's default.
+        filler_after: Seconds after which the filler is said; None for the invoker's default.
 
     Raises:
         InvalidTool: A model could not be offered this.
@@ -55,6 +63,12 @@ class FunctionTool(
     parameters: dict[str, Any] = msgspec.field(default_factory=_no_parameters)
     examples: tuple[str, ...] = ()
     timeout: float | None = None
+    on_interruption: OnInterruption | None = None
+    background: bool = False
+    scheduling: Scheduling = "when_idle"
+    needs_approval: bool = False
+    filler: str | None = None
+    filler_after: float | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -62,8 +76,7 @@ class FunctionTool(
                 f"{self.name!r} cannot be the name of a tool, which has 1 to 64 of the letters a-z and A-Z, "
                 "digits, _ and -. Pass another name."
             )
-        if self.timeout is not None and not (self.timeout > 0 and math.isfinite(self.timeout)):
-            raise InvalidTool(f"{self.name}: a timeout is a number of seconds above 0, not {self.timeout}.")
+        check_behaviour(self)
         if not isinstance(self.parameters, dict) or self.parameters.get("type") != "object":
             raise InvalidTool(f'{self.name}: parameters is a JSON schema with type "object".')
         try:
@@ -85,6 +98,12 @@ class FunctionTool(
         description: str | None = None,
         examples: Sequence[str] = (),
         timeout: float | None = None,
+        on_interruption: OnInterruption | None = None,
+        background: bool = False,
+        scheduling: Scheduling = "when_idle",
+        needs_approval: bool | ApprovalCondition = False,
+        filler: str | None = None,
+        filler_after: float | None = None,
     ) -> FunctionTool:
         """Make a tool of a function, a method, a partial or a callable object, `async` or not.
 
@@ -99,6 +118,13 @@ class FunctionTool(
             description: What it does; by default the docstring without its sections.
             examples: Sentences that should lead to a call, with slots.
             timeout: Seconds that the invoker lets a call take.
+            on_interruption: What becomes of a call when the user moves on.
+            background: Whether the conversation goes on while it runs.
+            scheduling: When the model speaks of a result from the background.
+            needs_approval: Whether calls wait for an approval; or a function, `async` or not, that tells it from the
+                arguments as the model sent them.
+            filler: What is said when a call takes long.
+            filler_after: Seconds after which the filler is said.
 
         Raises:
             InvalidTool: A model cannot call it. The text says what to change.
@@ -108,13 +134,20 @@ class FunctionTool(
 
         name = _check_callable(function, name)
         docstring = read_docstring(function)
-        implementation = Implementation.of(name, function, docstring.parameters)
+        condition = needs_approval if callable(needs_approval) else None
+        implementation = Implementation.of(name, function, docstring.parameters, condition)
         tool = cls(
             name=name,
             description=docstring.description if description is None else description,
             parameters=implementation.signature.schema,
             examples=_sentences(name, examples),
             timeout=timeout,
+            on_interruption=on_interruption,
+            background=background,
+            scheduling=scheduling,
+            needs_approval=bool(needs_approval),
+            filler=filler,
+            filler_after=filler_after,
         )
         return tool._with(implementation)
 
@@ -134,6 +167,30 @@ class FunctionTool(
         from duologue.tools.phrases import ExamplePhrase
 
         return tuple(ExamplePhrase.parse(example, self.parameters) for example in self.examples)
+
+    def check(self, arguments: str | Mapping[str, object]) -> None:
+        """See whether `arguments` fit, without calling the function.
+
+        Args:
+            arguments: A JSON object: the model's text, or parsed.
+
+        Raises:
+            InvalidArguments: They do not; the text tells the model why.
+            InvalidTool: It is a declaration alone.
+        """
+        self._implementation.bind(arguments, None)
+
+    async def wants_approval(self, arguments: Mapping[str, object]) -> bool:
+        """Whether a call with these arguments has to be approved. What a condition raises is raised.
+
+        Args:
+            arguments: As the model sent them, parsed.
+        """
+        condition = self._implementation.condition if self.has_implementation else None
+        if condition is None or not self.needs_approval:
+            return self.needs_approval
+        answer = condition(arguments)
+        return bool(await answer if inspect.isawaitable(answer) else answer)
 
     async def invoke(self, arguments: str | Mapping[str, object], context: ToolContext | None = None) -> object:
         """Validate `arguments` and call the function: on the loop if it is `async`, else in a thread.
@@ -182,50 +239,6 @@ class FunctionTool(
         attributes["implementation"] = implementation
         attributes["__wrapped__"] = implementation.function  # for `inspect.signature`
         return self
-
-
-@overload
-def tool(function: Callable[..., object], /) -> FunctionTool: ...
-
-
-@overload
-def tool(
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    examples: Sequence[str] = (),
-    timeout: float | None = None,
-) -> Callable[[Callable[..., object]], FunctionTool]: ...
-
-
-def tool(
-    function: Callable[..., object] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    examples: Sequence[str] = (),
-    timeout: float | None = None,
-) -> FunctionTool | Callable[[Callable[..., object]], FunctionTool]:
-    """Decorate a function to make a tool of it: ``@tool``, or ``@tool(examples=["what time is it"])``.
-
-    Args:
-        function: What to call; given by Python when used without parentheses.
-        name: The tool's name; the function's own by default.
-        description: What it does; by default the docstring without its sections.
-        examples: Sentences that should lead to a call, with slots.
-        timeout: Seconds that the invoker lets a call take.
-
-    Raises:
-        InvalidTool: A model cannot call it. See `FunctionTool.from_callable`.
-    """
-
-    def decorate(function: Callable[..., object]) -> FunctionTool:
-        return FunctionTool.from_callable(
-            function, name=name, description=description, examples=examples, timeout=timeout
-        )
-
-    return decorate if function is None else decorate(function)
 
 
 def _sentences(name: str, examples: Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from types import MethodType
 
 from duologue.errors import InvalidTool
 from duologue.tools.arguments import parse_arguments
+from duologue.tools.behaviour import ApprovalCondition
 from duologue.tools.context import ToolContext
 from duologue.tools.signature import Signature
 
@@ -25,6 +26,7 @@ class Implementation:
         signature: What it is called with.
         is_async: Whether it runs on the event loop; else it runs in a thread.
         takes_self: Whether it is a method that still lacks its instance.
+        condition: Tells which calls need an approval; None: all, or none.
     """
 
     name: str
@@ -32,15 +34,23 @@ class Implementation:
     signature: Signature
     is_async: bool
     takes_self: bool
+    condition: ApprovalCondition | None = None
 
     @classmethod
-    def of(cls, name: str, function: Callable[..., object], descriptions: Mapping[str, str]) -> Implementation:
+    def of(
+        cls,
+        name: str,
+        function: Callable[..., object],
+        descriptions: Mapping[str, str],
+        condition: ApprovalCondition | None = None,
+    ) -> Implementation:
         """Prepare `function` for calls.
 
         Args:
             name: The tool's name.
             function: What to call.
             descriptions: Descriptions of its parameters, by name.
+            condition: Tells which calls need an approval.
 
         Raises:
             InvalidTool: A model cannot call it.
@@ -48,11 +58,27 @@ class Implementation:
         if _is_any(function, inspect.isgeneratorfunction, inspect.isasyncgenfunction):
             raise InvalidTool(f"{name} is a generator, and a call has one result. Return a list instead.")
         signature = Signature.of(name, function, descriptions)
-        return cls(name, function, signature, _is_any(function, inspect.iscoroutinefunction), signature.takes_self)
+        is_async = _is_any(function, inspect.iscoroutinefunction)
+        return cls(name, function, signature, is_async, signature.takes_self, condition)
 
     def bound_to(self, instance: object) -> Implementation:
         """The method of `instance`."""
         return replace(self, function=MethodType(self.function, instance), takes_self=False)
+
+    def bind(
+        self, arguments: str | Mapping[str, object], context: ToolContext | None
+    ) -> tuple[list[object], dict[str, object]]:
+        """Validate `arguments`, and lay them out for the call: those by position, those by name.
+
+        Raises:
+            InvalidArguments: They do not fit.
+            InvalidTool: It is a method without its instance.
+        """
+        if self.takes_self:
+            raise InvalidTool(f"{self.name} is a method. Take the tool from an instance, not from the class.")
+        parsed = parse_arguments(arguments) if isinstance(arguments, str) else arguments
+        context = context or ToolContext(name=self.name, arguments=parsed)
+        return self.signature.bind(self.name, arguments, context)
 
     async def call(self, arguments: str | Mapping[str, object], context: ToolContext | None) -> object:
         """Validate `arguments` and call the function.
@@ -60,11 +86,7 @@ class Implementation:
         Raises:
             InvalidArguments: They do not fit. Whatever else is raised comes from the function.
         """
-        if self.takes_self:
-            raise InvalidTool(f"{self.name} is a method. Take the tool from an instance, not from the class.")
-        parsed = parse_arguments(arguments) if isinstance(arguments, str) else arguments
-        context = context or ToolContext(name=self.name, arguments=parsed)
-        by_position, by_name = self.signature.bind(self.name, arguments, context)
+        by_position, by_name = self.bind(arguments, context)
         if self.is_async:
             result = self.function(*by_position, **by_name)
         else:

@@ -33,6 +33,9 @@ MCP = McpServerTool(server_label="files", server_url="https://example.org/mcp")
 
 MESSAGES: dict[str, tuple[m.ClientMessage, ...]] = {
     "text_input": (m.ItemCreate(item=m.MessageItem.user("Hello.")),),
+    "tool_scheduling": (
+        m.ItemCreate(item=m.FunctionResult(call_id="call_of_the_test", output="{}", scheduling="silent")),
+    ),
     "images": (m.ItemCreate(item=m.MessageItem.image(IMAGE)),),
     "video": (m.InputImageAppend(image=IMAGE),),
     "manual_turns": (m.UserTurnStart(), m.UserTurnEnd(respond=False), m.InputAudioCommit()),
@@ -124,7 +127,6 @@ TOLD_ONLY = frozenset(
         "turn_owner",
         "continues_after_tool_results",
         "tracks_playback",
-        "tool_scheduling",
         "tool_cancellation",
         "output_transcripts",
         "speech_events",
