@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from duologue.capabilities import Capabilities
 from duologue.client import RealtimeClient
 from duologue.formats import AudioFormat
-from duologue.options import SessionOptions
+from duologue.options import NoiseReduction, PromptTemplate, SessionOptions
 from duologue.protocols.openai import (
     AZURE,
     AZURE_PREVIEW,
@@ -29,7 +30,25 @@ from duologue.providers.voice_live import VoiceLiveRealtimeClient
 from duologue.providers.xai import XAIRealtimeClient
 from duologue.testing import OpenAIEmulator
 from duologue.testing.conformance import ConformanceSuite, Harness
+from duologue.testing.conformance.harness import options_that_it_takes
 from local_harness import answer, tone
+
+EVERYTHING = {
+    "instructions": "Be brief.",
+    "voice": "marin",
+    "speed": 1.2,
+    "output_modalities": ("audio",),
+    "noise_reduction": NoiseReduction(kind="far_field"),
+    "tool_choice": "none",
+    "parallel_tool_calls": False,
+    "max_output_tokens": 500,
+    "temperature": 0.7,
+    "reasoning_effort": "low",
+    "include": ("item.input_audio_transcription.logprobs",),
+    "prompt": PromptTemplate(id="prompt_of_the_test", version="2", variables={"name": "Ada"}),
+    "metadata": {"a": "1"},
+}
+"""An emulator confirms what has reached it: what is left out on the way shows."""
 
 
 class EmulatorHarness(Harness):
@@ -44,6 +63,9 @@ class EmulatorHarness(Harness):
 
     def make_client(self) -> RealtimeClient:
         return self._make_client(self._emulator)
+
+    def stated(self, can: Capabilities) -> SessionOptions:
+        return options_that_it_takes(EVERYTHING, can)
 
     async def speech(self, text: str, format: AudioFormat) -> bytes:
         self._emulator.session.will_hear(text)

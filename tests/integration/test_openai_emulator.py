@@ -252,6 +252,26 @@ def test_the_fixtures(openai_emulator: OpenAIEmulator, make_openai_emulator: Cal
     assert other.run(other.session.wait_closed()).by_peer
 
 
+async def test_that_waiting_on_another_loop_works(openai_emulator: OpenAIEmulator) -> None:
+    async with client_of(openai_emulator) as client, client.create_session() as session:
+        emulated = await openai_emulator.wait_session()
+        waiting = asyncio.create_task(emulated.wait_received("response.create"))
+        await ask(session)
+        assert len(await waiting) == 1
+        with pytest.raises(TimeoutError, match=r"waited 0.05 s for 2 response.create"):
+            await emulated.wait_received("response.create", 2, timeout=0.05)
+    assert (await emulated.wait_closed()).by_peer
+
+
+async def test_that_ephemeral_keys_expire() -> None:
+    async with OpenAIEmulator() as emulator:
+        body = json.dumps({"expires_after": {"seconds": -1}}).encode()
+        request = urllib.request.Request(f"{emulator.http_url}/v1/realtime/client_secrets", data=body, method="POST")
+        answer = await asyncio.to_thread(urllib.request.urlopen, request, timeout=5)
+        with answer, pytest.raises(ConnectRefused, match="expired"):
+            await client_of(emulator, json.load(answer)["value"]).create_session()
+
+
 async def test_that_only_one_with_a_thread_can_be_waited_for() -> None:
     async with OpenAIEmulator() as emulator:
         with pytest.raises(RuntimeError, match="await it there"):

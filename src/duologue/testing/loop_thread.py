@@ -31,3 +31,18 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def on_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], timeout: float, what: str) -> T:
+    """Wait for `work`, which belongs to `loop`, on whatever loop is running.
+
+    Raises:
+        TimeoutError: It takes longer than `timeout` s; the text names `what`.
+    """
+    here = asyncio.get_running_loop() is loop
+    done = asyncio.ensure_future(work) if here else asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+    try:
+        async with asyncio.timeout(timeout):
+            return await done
+    except TimeoutError:
+        raise TimeoutError(f"The emulator has waited {timeout:g} s for {what}.") from None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
+from duologue.capabilities import Capabilities
 from duologue.client import RealtimeClient
 from duologue.formats import AudioFormat
 from duologue.options import SessionOptions
@@ -33,6 +35,16 @@ class Harness(ABC):
     tool_prompt = "What is the weather in Oslo?"
     silence_ms = 1_500
 
+    def stated(self, can: Capabilities) -> SessionOptions:
+        """Options of which every one is confirmed as it was stated."""
+        values = {
+            "instructions": "Be brief.",
+            "output_modalities": ("text",) if "text" in can.output_modalities else ("audio",),
+            "max_output_tokens": 500,
+            "parallel_tool_calls": False,
+        }
+        return options_that_it_takes(values, can)
+
     @abstractmethod
     def make_client(self) -> RealtimeClient:
         """A client of the provider. The suite closes it."""
@@ -44,6 +56,12 @@ class Harness(ABC):
     def hears(self, said: str, transcript: str) -> bool:
         """Whether `transcript` is right for what was said. Here: the same words."""
         return _words(said) == _words(transcript)
+
+
+def options_that_it_takes(values: Mapping[str, object], can: Capabilities) -> SessionOptions:
+    """Of these values, those of options that the provider takes."""
+    taken = {name: value for name, value in values.items() if name in can.options}
+    return SessionOptions(**taken)  # type: ignore[arg-type]
 
 
 def _words(text: str) -> list[str]:

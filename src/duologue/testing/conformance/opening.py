@@ -7,7 +7,6 @@ import warnings
 import pytest
 
 from duologue import messages as m
-from duologue.capabilities import Capabilities
 from duologue.client import DuologueWarning
 from duologue.errors import UnsupportedOperation
 from duologue.formats import AudioFormat
@@ -45,7 +44,7 @@ class OpeningTests:
     async def test_options_that_are_stated_are_confirmed(self, harness: Harness) -> None:
         async with opened(harness) as client:
             can = client.capabilities(harness.options)
-            stated = _sample(can)
+            stated = harness.stated(can)
             async with client.create_session(harness.options.merged(stated)) as session:
                 for name in stated.stated():
                     assert getattr(session.options, name) == getattr(stated, name), name
@@ -119,15 +118,3 @@ class OpeningTests:
             texts = [item.text for item in talk.conversation.items if isinstance(item, m.MessageItem)]
             assert texts == ["My name is Ada.", "Hello, Ada.", harness.short_prompt, talk.text_of(done)]
             assert all(item.id for item in talk.conversation.items)
-
-
-def _sample(can: Capabilities) -> SessionOptions:
-    """Options that the provider takes, one of each kind."""
-    values = {
-        "instructions": "Be brief.",
-        "output_modalities": ("text",) if "text" in can.output_modalities else ("audio",),
-        "max_output_tokens": 500,
-        "parallel_tool_calls": False,
-    }
-    taken = {name: value for name, value in values.items() if name in can.options}
-    return SessionOptions(**taken)  # type: ignore[arg-type]

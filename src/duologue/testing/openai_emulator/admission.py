@@ -6,7 +6,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,13 @@ _SECRETS = "/client_secrets"
 _SECONDS = 600.0
 
 
+class _Secret(NamedTuple):
+    """An ephemeral key: the session that it is for, and until when, in s since 1970."""
+
+    session: dict[str, Any]
+    expires_at: float
+
+
 class Admission:
     """Answers handshakes, and requests for ephemeral keys, as hosted servers do.
 
@@ -29,7 +36,7 @@ class Admission:
     def __init__(self, api_key: str | None) -> None:
         self._api_key = api_key
         self._refusals: deque[Refusal] = deque()
-        self._secrets: dict[str, dict[str, Any]] = {}
+        self._secrets: dict[str, _Secret] = {}
 
     def refuse(self, refusal: Refusal, times: int) -> None:
         """Refuse the next connections."""
@@ -40,13 +47,17 @@ class Admission:
         if self._refusals:
             return self._refusals.popleft()
         key = _key_of(request)
-        if self._api_key is not None and key != self._api_key and key not in self._secrets:
+        secret = self._secrets.get(key or "")
+        if secret is not None and secret.expires_at < time.time():
+            return _error(401, "invalid_api_key", "The client secret has expired.")
+        if self._api_key is not None and key != self._api_key and secret is None:
             return _error(401, "invalid_api_key", "Incorrect API key provided.")
         return _SUBPROTOCOL if _SUBPROTOCOL in request.subprotocols else None
 
     def session_of(self, request: HandshakeRequest) -> dict[str, Any]:
         """The session that the connection's ephemeral key is bound to; empty: none."""
-        return self._secrets.get(_key_of(request) or "", {})
+        secret = self._secrets.get(_key_of(request) or "")
+        return {} if secret is None else secret.session
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
         """Answer a request that is no handshake."""
@@ -64,8 +75,9 @@ class Admission:
         seconds = expires_after.get("seconds", _SECONDS) if isinstance(expires_after, dict) else _SECONDS
         session = asked.get("session")
         value = new_id("ek")
-        self._secrets[value] = session if isinstance(session, dict) else {}
-        return _answer(200, {"value": value, "expires_at": int(time.time() + seconds), "session": self._secrets[value]})
+        secret = _Secret(session if isinstance(session, dict) else {}, time.time() + seconds)
+        self._secrets[value] = secret
+        return _answer(200, {"value": value, "expires_at": int(secret.expires_at), "session": secret.session})
 
 
 def _key_of(request: HandshakeRequest) -> str | None:

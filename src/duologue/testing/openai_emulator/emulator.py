@@ -15,7 +15,7 @@ from duologue.formats import PCM16_24K, AudioFormat
 from duologue.options import OFF, SessionOptions, Transcription
 from duologue.protocols.openai import OPENAI, Dialect
 from duologue.protocols.openai.session_reading import read_session
-from duologue.testing.loop_thread import LoopThread
+from duologue.testing.loop_thread import LoopThread, on_loop
 from duologue.testing.loopback import Fault, HandshakeRequest, LoopbackConnection, LoopbackServer, Refusal
 from duologue.testing.openai_emulator.admission import Admission
 from duologue.testing.openai_emulator.fault_plan import FaultPlan
@@ -79,6 +79,7 @@ class OpenAIEmulator:
             self._serve, admit=self._admit, answer_http=self._admission.answer, ssl_context=ssl_context
         )
         self._arrived = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: LoopThread | None = None
 
     # --- where it is ---
@@ -100,12 +101,22 @@ class OpenAIEmulator:
             raise LookupError("No client has connected to this emulator yet.")
         return self.sessions[-1]
 
-    async def wait_session(self, count: int = 1) -> EmulatedSession:
-        """Wait until `count` sessions have begun, and give the newest."""
-        while len(self.sessions) < count:
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self.session
+    async def wait_session(self, count: int = 1, *, timeout: float = 10.0) -> EmulatedSession:
+        """Wait until `count` sessions have begun, and give the newest. On any event loop.
+
+        Raises:
+            TimeoutError: They have not begun within `timeout` s.
+        """
+
+        async def wait() -> EmulatedSession:
+            while len(self.sessions) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
+            return self.session
+
+        if self._loop is None:
+            raise LookupError("The emulator has not been started.")
+        return await on_loop(self._loop, wait(), timeout, f"session {count}")
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait, in a test without an event loop, for something asynchronous: ``emulator.run(session.wait_closed())``.
@@ -150,6 +161,7 @@ class OpenAIEmulator:
 
     async def start(self) -> None:
         """Begin to listen."""
+        self._loop = asyncio.get_running_loop()
         await self._server.start()
 
     async def aclose(self) -> None:

@@ -17,6 +17,7 @@ from duologue.local.runner import EngineRunner
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.openai import Dialect, OpenAIServerProtocol
+from duologue.testing.loop_thread import on_loop
 from duologue.testing.openai_emulator.habits import Habits
 from duologue.testing.openai_emulator.model import EmulatedModel
 from duologue.transports import Closed, Frame, Transport
@@ -101,24 +102,37 @@ class EmulatedSession:
         """The events of that type that the client has sent, in order."""
         return [event for event in self.received if event.get("type") == event_type]
 
-    async def wait_received(self, event_type: str, count: int = 1) -> list[JsonObject]:
-        """Wait until the client has sent `count` events of that type, and give all of them.
+    async def wait_received(self, event_type: str, count: int = 1, *, timeout: float = 10.0) -> list[JsonObject]:
+        """Wait until the client has sent `count` events of that type, and give all of them. On any event loop.
 
         Raises:
             ConnectionError: The client is gone, and they will not come.
+            TimeoutError: They have not come within `timeout` s.
         """
-        while len(found := self.received_of(event_type)) < count:
-            if self.closed is not None:
-                raise ConnectionError(f"The client is gone after {len(found)} of {count} {event_type}.")
-            await self._news.wait()
-        return found
 
-    async def wait_closed(self) -> Closed:
-        """Wait until the connection is over, and everything that worked for it."""
-        while self.closed is None:
-            await self._news.wait()
-        await asyncio.gather(*self._tasks)
-        return self.closed
+        async def wait() -> list[JsonObject]:
+            while len(found := self.received_of(event_type)) < count:
+                if self.closed is not None:
+                    raise ConnectionError(f"The client is gone after {len(found)} of {count} {event_type}.")
+                await self._news.wait()
+            return found
+
+        return await on_loop(self._loop, wait(), timeout, f"{count} {event_type}")
+
+    async def wait_closed(self, *, timeout: float = 10.0) -> Closed:
+        """Wait until the connection is over, and everything that worked for it. On any event loop.
+
+        Raises:
+            TimeoutError: It is not over within `timeout` s.
+        """
+
+        async def wait() -> Closed:
+            while self.closed is None:
+                await self._news.wait()
+            await asyncio.gather(*self._tasks)
+            return self.closed
+
+        return await on_loop(self._loop, wait(), timeout, "the end of the connection")
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Hang up on the client."""
