@@ -64,7 +64,7 @@ bench: $(FOR_DEVELOPMENT) ## Measure, and print the tables
 	$(BIN)/python bench/run.py $(ARGS)
 
 clean: ## Remove the environment, the caches and what was built
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-peers build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests bench examples scripts -name __pycache__ -prune -exec rm -rf {} +
 
 # pip 25.1 is the first one that installs dependency groups.

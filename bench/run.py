@@ -1,4 +1,4 @@
-"""Runs every measurement and prints its table: ``make bench``."""
+"""Runs measurements and prints their tables: ``make bench``, or some of them: ``make bench ARGS="peers --quick"``."""
 
 from __future__ import annotations
 
@@ -7,28 +7,32 @@ import sys
 from pathlib import Path
 
 MEASUREMENTS = (
-    ("Layers and the runtime", "layers.py"),
-    ("WebSocket transports", "transport.py"),
-    ("Resampling", "resampling.py"),
-    ("Voice activity detection", "voice_activity.py"),
-    ("Text to speech", "text_to_speech.py"),
-    ("Speech to text", "speech_to_text.py"),
-    ("A conversation", "conversation.py"),
-    ("Interruption", "interruption.py"),
-    ("Sessions at once", "capacity.py"),
+    ("Layers and the runtime", "layers"),
+    ("Middleware", "middleware"),
+    ("WebSocket transports", "transport"),
+    ("Beside the peers", "peers"),
+    ("Resampling", "resampling"),
+    ("Voice activity detection", "voice_activity"),
+    ("Text to speech", "text_to_speech"),
+    ("Speech to text", "speech_to_text"),
+    ("A conversation", "conversation"),
+    ("Interruption", "interruption"),
+    ("Sessions at once", "capacity"),
 )
 
 
 def main() -> int:
     folder = Path(__file__).parent
-    chosen = sys.argv[1:]
+    arguments = sys.argv[1:]
+    first_option = next((place for place, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    chosen, options = arguments[:first_option], arguments[first_option:]
     failed = []
-    for title, program in MEASUREMENTS:
-        if chosen and program.removesuffix(".py") not in chosen:
+    for title, module in MEASUREMENTS:
+        if chosen and module not in chosen:
             continue
-        print(f"\n=== {title} ({program}) ===\n", flush=True)
-        if subprocess.run([sys.executable, program], cwd=folder, check=False).returncode:
-            failed.append(program)
+        print(f"\n=== {title} ({module}) ===\n", flush=True)
+        if subprocess.run([sys.executable, "-m", module, *options], cwd=folder, check=False).returncode:
+            failed.append(module)
     if failed:
         print(f"\nFailed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
