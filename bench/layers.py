@@ -28,7 +28,8 @@ class SilentLink(ProviderLink):
     """A provider without a wire: what is sent goes nowhere."""
 
     def __init__(self) -> None:
-        super().__init__(SessionOptions(), Capabilities(delete=True), ProviderMetadata(provider="silent"))
+        can = Capabilities(delete=True, output_transcripts="always")
+        super().__init__(SessionOptions(), can, ProviderMetadata(provider="silent"))
 
     def push(self, messages: list[ServerMessage]) -> None:
         self._take(messages)
