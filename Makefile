@@ -35,7 +35,7 @@ ALL_EXTRAS = import tomllib; \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test live lint types check bench clean
+.PHONY: help demo test live fuzz lint types check bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +48,9 @@ test: $(FOR_DEVELOPMENT) ## Run the tests
 
 live: $(FOR_DEVELOPMENT) ## Run the conformance suite against every provider whose key is set; costs money
 	DUOLOGUE_LIVE=1 $(BIN)/python -m pytest tests/live -rs $(ARGS)
+
+fuzz: $(FOR_DEVELOPMENT) ## Feed a million mutated frames to the protocols
+	DUOLOGUE_MUTATIONS=1000000 $(BIN)/python -m pytest tests/unit/test_openai_mutations.py --timeout 900 $(ARGS)
 
 lint: $(FOR_DEVELOPMENT) ## Check style, formatting and the direction of imports
 	$(BIN)/ruff check

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from typing import Any
 
+import msgspec
 import pytest
 
 pytest.importorskip("httpx2")
@@ -196,6 +198,15 @@ def test_a_secret_as_older_servers_write_it() -> None:
     secret = read_client_secret('{"id":"sess_1","client_secret":{"value":"ek_1","expires_at":5}}', "openai")
     assert secret.value.reveal() == "ek_1"
     assert secret.expires_at == 5
+
+
+def test_that_the_session_shows_no_keys() -> None:
+    tool = {"type": "mcp", "server_label": "a", "authorization": "hidden-1", "headers": {"X-Key": "hidden-2"}}
+    session = {"id": "sess_1", "tools": [tool], "client_secret": {"value": "hidden-3"}}
+    secret = read_client_secret(json.dumps({"value": "hidden-4", "session": session}), "openai")
+    assert secret.session == {"id": "sess_1", "tools": [{"type": "mcp", "server_label": "a"}]}
+    assert "hidden" not in repr(secret)
+    assert b"hidden" not in msgspec.json.encode(secret)
 
 
 async def test_without_httpx2(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from duologue.errors import ConnectRefused, InvalidInput, SpeechFailed
-from duologue.providers import MissingKey
+from duologue.providers import AzureOpenAIRealtimeClient, ConnectionSettings, MissingKey, OpenAIRealtimeClient
 from duologue.providers.keys import bearer, checked_source, current_key
 from duologue.secret import Secret
+from realtime_server import realtime_server
 
 VARIABLE = "DUOLOGUE_TEST_KEY"
 
@@ -150,6 +151,30 @@ async def test_that_fetching_can_be_cancelled() -> None:
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await fetching
+
+
+@pytest.mark.parametrize("name", ["Authorization", "api-key", "API-KEY"])
+async def test_that_headers_may_be_the_login(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("AZURE_OPENAI_API_KEY", raising=False)
+    settings = ConnectionSettings(proxy=None, headers={name: "my-private-token-4711"})
+    async with realtime_server() as server:
+        url = server.url()
+        for client in (
+            OpenAIRealtimeClient("m", base_url=url, organization="org-1", project="proj-1", connection=settings),
+            AzureOpenAIRealtimeClient("m", endpoint=url, connection=settings),
+        ):
+            async with client.create_session():
+                assert server.header(name) == "my-private-token-4711"
+        assert "OpenAI-Organization: org-1" in server.requests[0]
+        assert "OpenAI-Project: proj-1" in server.requests[0]
+
+
+async def test_that_other_headers_are_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    settings = ConnectionSettings(proxy=None, headers={"X-Team": "voice"})
+    with pytest.raises(MissingKey):
+        await OpenAIRealtimeClient("m", connection=settings).create_session()
 
 
 def test_that_nothing_shows() -> None:

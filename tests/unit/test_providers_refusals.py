@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from duologue.errors import ConnectRefused, InvalidInput
+from duologue.client import RealtimeClient
+from duologue.errors import ConnectRefused, CutOff, Expired, HungUp, InvalidInput, SessionEnded
 from duologue.providers import (
     AzureOpenAIRealtimeClient,
     ConnectionSettings,
@@ -20,10 +22,11 @@ from duologue.providers import (
 from duologue.providers.masking import masked
 from duologue.providers.refusals import read_body, retry_after
 from duologue.secret import Secret
-from realtime_server import Step, part, realtime_server, refuse
+from realtime_server import RealtimeServer, Step, accept, part, realtime_server, refuse, say
+from websocket_servers import TEXT, Peer, close_frame
 
 ONCE = ConnectionSettings(attempts=1, proxy=None)
-KEY = "sk-proj-abcdefghijklmnop"
+KEY = "my-private-token-4711"  # that looks like no key
 
 
 async def refused_with(step: Step, make: Any = None) -> ConnectRefused:
@@ -124,7 +127,8 @@ async def test_that_keys_in_a_body_do_not_show() -> None:
     body = said(f"Incorrect API key: {KEY}. Also Bearer abc.def and ek_1234567890.", code=KEY)
     refused = await refused_with(refuse(401, body))
     assert "Incorrect API key: ***" in str(refused)
-    for secret in ("abcdefghij", "abc.def", "1234567890"):
+    assert refused.code == "***"
+    for secret in (KEY, "abc.def", "1234567890"):
         assert secret not in str(refused)
         assert secret not in repr(refused.__dict__)
 
@@ -138,6 +142,18 @@ async def test_nobody_there() -> None:
     assert raised.value.retryable
     assert "OPENAI_BASE_URL" in raised.value.hint
     assert raised.value.request_id is None
+
+
+async def test_that_a_key_does_not_show_where_a_text_is_cut() -> None:
+    for before in range(270, 302):
+        text, _ = read_body("x " * (before // 2) + KEY, [Secret.of(KEY)])
+        assert "my-" not in text
+
+
+async def test_a_date_that_no_calendar_has() -> None:
+    refused = await refused_with(refuse(429, said(), Retry_After=f"Wed, 21 Oct {'9' * 30} 07:28:00 GMT"))
+    assert isinstance(refused, Refusal)
+    assert refused.retry_after is None
 
 
 # --- refusals on an open connection ---
@@ -167,6 +183,12 @@ async def test_a_refusal_in_band(code: str, retryable: bool, hint: str) -> None:
     assert refused.request_id == "req_socket"
 
 
+async def test_that_a_key_in_a_code_does_not_show() -> None:
+    refused = await refused_with(part(1000, "", in_band(code=KEY, param=KEY)))
+    assert refused.code == "***"
+    assert KEY not in repr(refused.__dict__)
+
+
 @pytest.mark.parametrize(
     ("code", "retryable"), [(1000, True), (1008, False), (1011, True), (1013, True), (3000, False), (4001, False)]
 )
@@ -176,6 +198,66 @@ async def test_a_close_before_the_session(code: int, retryable: bool) -> None:
     assert refused.close_code == code
     assert refused.retryable is retryable
     assert refused.request_id == "req_socket"
+
+
+# --- the end of a session ---
+
+
+def leave(code: int | None, *, error: str = "invalid_value") -> Step:
+    """Confirm the session, report an error, and close or drop the connection."""
+
+    async def step(peer: Peer, server: RealtimeServer) -> None:
+        await accept(peer, server)
+        say(peer, server.created)
+        await peer.receive_kind(TEXT)
+        say(peer, {"type": "session.updated", "session": {}})
+        say(peer, in_band(code=error, param=KEY))
+        if code is None:
+            peer.reset()
+            return
+        peer.send(close_frame(code, f"Bye, {KEY}"))
+        await peer.at_end()
+
+    return step
+
+
+LOGINS: dict[str, Callable[[str], RealtimeClient]] = {
+    "bearer": lambda url: OpenAIRealtimeClient("m", api_key=KEY, base_url=url, connection=ONCE),
+    "api-key": lambda url: AzureOpenAIRealtimeClient("m", api_key=KEY, endpoint=url, connection=ONCE),
+    "header": lambda url: OpenAICompatibleRealtimeClient(
+        url, model="m", connection=ConnectionSettings(proxy=None, headers={"Authorization": f"Token {KEY}"})
+    ),
+    "subprotocol": lambda url: OpenAICompatibleRealtimeClient(
+        url, model="m", connection=ConnectionSettings(proxy=None, subprotocols=("realtime", f"insecure-api-key.{KEY}"))
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        (leave(1008), HungUp),
+        (leave(1000, error="session_expired"), Expired),
+        (leave(None), CutOff),
+    ],
+    ids=["hung up", "expired", "dropped"],
+)
+@pytest.mark.parametrize("login", LOGINS)
+async def test_that_a_key_does_not_show_in_the_end(login: str, step: Step, kind: type[SessionEnded]) -> None:
+    async with realtime_server(step) as server:
+        session = await LOGINS[login](server.url()).create_session()
+        with pytest.raises(SessionEnded) as raised:
+            async for _ in session:
+                pass
+        await session.aclose()
+    end = raised.value
+    assert type(end) is kind
+    assert end is session.ended
+    assert "***" in str(end)
+    assert end.last_error is not None
+    assert end.last_error.param == "***"
+    assert KEY not in "".join(traceback.format_exception(end))
+    assert KEY not in repr(end.__dict__)
 
 
 # --- the parts ---
@@ -222,6 +304,9 @@ def test_bodies(body: str, text: str, code: str | None) -> None:
         ({"retry-after": "1.2.3"}, None),
         ({"retry-after": "²"}, None),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": f"Wed, 21 Oct {'9' * 30} 07:28:00 GMT"}, None),
+        ({"retry-after": f"Wed, {'9' * 30} Oct 2015 07:28:00 GMT"}, None),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 +99999999999999999999"}, None),
     ],
 )
 def test_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
@@ -245,6 +330,10 @@ def test_masking(text: str, shown: str) -> None:
     assert masked(text, [Secret.of("mine-is-plain"), Secret.of("abc")]) == shown
 
 
+def test_masking_of_a_secret_within_another() -> None:
+    assert masked(f"No. {KEY}", [Secret.of("my-private"), Secret.of(KEY)]) == "No. ***"
+
+
 # --- settings ---
 
 
@@ -255,6 +344,8 @@ def test_masking(text: str, shown: str) -> None:
         {"open_timeout": -1},
         {"send_timeout": float("nan")},
         {"attempts": 0},
+        {"proxy": False},
+        {"proxy": b"http://secret"},
         {"transport": "carrier-pigeon"},
         {"headers": {"Bad Name": "sk-secret"}},
         {"headers": {"X": "sk-secret\r\nY: 1"}},

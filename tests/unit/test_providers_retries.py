@@ -129,6 +129,36 @@ async def test_that_a_missing_key_is_not_looked_for_again() -> None:
         assert server.requests == []
 
 
+async def test_that_a_key_has_to_come_in_time() -> None:
+    pauses, asked = Pauses(), []
+
+    async def fetch() -> str:
+        asked.append("")
+        if len(asked) < 3:
+            await asyncio.Event().wait()
+        return "my-private-token-4711"
+
+    async with realtime_server() as server:
+        settings = pauses.settings(connect_timeout=0.2)
+        async with client_of(server, settings, api_key=fetch).create_session():
+            assert server.header("Authorization") == "Bearer my-private-token-4711"
+    assert pauses.taken == [0.5, 1.0]
+
+
+async def test_a_key_that_never_comes() -> None:
+    async def fetch() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async with realtime_server() as server:
+        client = client_of(server, Pauses().settings(connect_timeout=0.01, attempts=1), api_key=fetch)
+        async with asyncio.timeout(5):
+            with pytest.raises(ConnectRefused, match=r"No key within 0\.01 s.*the function that fetches it") as raised:
+                await client.create_session()
+        assert raised.value.retryable
+        assert server.requests == []
+
+
 async def test_that_pauses_are_real_by_default() -> None:
     assert ConnectionSettings().sleep is asyncio.sleep
     assert 0.0 <= ConnectionSettings().random() <= 1.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -267,3 +269,14 @@ async def test_that_nothing_is_left(connect: Connect, caplog: pytest.LogCaptureF
         assert asyncio.all_tasks() == others
     ours = [record for record in caplog.records if "picows.server" not in record.name]
     assert not any("secret" in record.getMessage() for record in ours)
+
+
+def test_a_frame_that_comes_with_the_handshake_after_giving_up() -> None:
+    aborted: list[bool] = []
+    wire: Any = SimpleNamespace(is_close_frame_sent=False, disconnect=lambda graceful: aborted.append(not graceful))
+    message: Any = SimpleNamespace(msg_type=TEXT)
+    listener = websocket._Listener(WebSocketLimits())
+    listener.give_up()
+    listener.on_ws_connected(wire)
+    listener.on_ws_frame(wire, message)
+    assert aborted == [True]

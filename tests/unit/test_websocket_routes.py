@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
+import traceback
 from contextlib import suppress
 
 import pytest
 import trustme
 
+from duologue.errors import InvalidInput
 from duologue.secret import Secret
 from duologue.transports import Closed, proxy, tls, websocket, websockets_transport
 from duologue.transports.handshake import ConnectFailed, Server
@@ -163,6 +165,34 @@ def test_which_proxy(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert proxy.proxy_for(Server("api.example.com", 443 if secure else 80, secure), True) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "http://hidden@proxy.example:3128",
+        "socks5://hidden@proxy.example",
+        "http://user:hidden%ff@proxy.example",
+        "http://[hidden",
+        "http://hidden\u2100.example",
+        "http://user:hidden@proxy.example:port",
+        "ftp://user:hidden@proxy.example",
+        "http://",
+        False,
+        7,
+        b"http://hidden",
+    ],
+)
+async def test_what_is_no_proxy(connect: Connect, wrong: object) -> None:
+    with pytest.raises(InvalidInput, match="proxy") as raised:
+        await connect("ws://127.0.0.1:9/", proxy=wrong)
+    assert "hidden" not in "".join(traceback.format_exception(raised.value)).replace(repr(wrong), "")
+
+
+async def test_a_proxy_login_without_a_password(connect: Connect) -> None:
+    async with echo_server() as url, connect_proxy() as way:
+        await (await connect(url, proxy=way.url.replace("//", "//token:@"))).aclose()
+        assert "Proxy-Authorization: Basic dG9rZW46" in way.requests[0]
 
 
 async def test_a_socks_proxy(connect: Connect, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:

@@ -11,7 +11,7 @@ from duologue.errors import ConnectRefused, InvalidInput
 from duologue.options import SessionOptions
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.session_writing import write_session
-from duologue.protocols.openai.values import JsonObject, as_float, as_object, as_text
+from duologue.protocols.openai.values import JsonObject, as_float, as_object, as_objects, as_text
 from duologue.secret import Secret
 
 _SHORTEST, _LONGEST = 10, 7_200  # s
@@ -23,7 +23,7 @@ class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         value: The key; `value.reveal()` is what to hand over.
         expires_at: When it can no longer open a session, in s since 1970; None if the provider did not say.
-        session: The session as the provider confirmed it.
+        session: The session as the provider confirmed it, without keys: neither this one nor those of its tools.
     """
 
     value: Secret
@@ -70,5 +70,14 @@ def read_client_secret(body: str, provider: str) -> ClientSecret:
     return ClientSecret(
         value=Secret.of(value),
         expires_at=as_float(secret.get("expires_at")),
-        session=as_object(answer.get("session")),
+        session=_without_keys(as_object(answer.get("session"))),
     )
+
+
+def _without_keys(session: JsonObject) -> JsonObject:
+    shown = {name: value for name, value in session.items() if name != "client_secret"}
+    if "tools" in session:
+        keys = ("authorization", "headers")
+        tools = as_objects(session["tools"])
+        shown["tools"] = [{name: value for name, value in tool.items() if name not in keys} for tool in tools]
+    return shown

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from duologue.transports.limits import WebSocketLimits
 
+_LOGINS = frozenset({"authorization", "api-key"})
 _RESERVED = ("connection", "content-length", "host", "transfer-encoding", "upgrade")
 
 
@@ -34,14 +35,15 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         ssl_context: For servers with certificates of their own authority. By default what the system trusts, in one
             context for all connections.
         limits: Sizes and times of the WebSocket.
-        headers: Sent with every handshake, beside those of the provider or in their place.
+        headers: Sent with every handshake, beside those of the provider or in their place. With ``Authorization`` or
+            ``api-key`` among them, no key is looked for.
         subprotocols: Offered with every handshake.
         transport: What frames the WebSocket; ``"websockets"`` needs the extra of that name.
         sleep: Waits between attempts.
         random: A number from 0 to 1, which spreads the attempts of many clients.
 
     Raises:
-        InvalidInput: A time or a number is not positive, or a header is none.
+        InvalidInput: A time or a number is not positive, `proxy` is no choice, or a header is none.
     """
 
     connect_timeout: float = 10.0
@@ -64,11 +66,18 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         if self.transport not in ("picows", "websockets"):
             raise InvalidInput(f"transport is 'picows' or 'websockets', not {self.transport!r}.")
         # What may hold a key does not show from here on.
+        self._check_proxy()
         if isinstance(self.proxy, str):
             force_setattr(self, "proxy", Secret.of(self.proxy))
         force_setattr(self, "headers", {name: Secret.of(value) for name, value in self.headers.items()})
         force_setattr(self, "subprotocols", tuple(Secret.of(name) for name in self.subprotocols))
         self._check_handshake()
+
+    def _check_proxy(self) -> None:
+        if self.proxy is not True and self.proxy is not None:
+            from duologue.transports.proxy import check_proxy_choice
+
+            check_proxy_choice(self.proxy)
 
     def _check_handshake(self) -> None:
         if not self.headers and not self.subprotocols:
@@ -80,6 +89,11 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.headers:
             if name.lower() in _RESERVED or name.lower().startswith("sec-websocket-"):
                 raise InvalidInput(f"The header {name} belongs to the handshake itself and cannot be set.")
+
+    @property
+    def brings_login(self) -> bool:
+        """Whether `headers` say who is calling."""
+        return any(name.lower() in _LOGINS for name in self.headers)
 
     def headers_over(self, headers: Mapping[str, str | Secret]) -> dict[str, str | Secret]:
         """`headers` with those of the application over them, whatever the case of their names."""

@@ -68,7 +68,10 @@ class OpenAIRealtimeClient(OpenAIFamilyClient):
     async def credentials(self) -> Headers:
         key = await current_key(self._key, provider="OpenAI", variable="OPENAI_API_KEY")
         assert key is not None
-        headers: Headers = {"Authorization": bearer(key)}
+        return {"Authorization": bearer(key)}
+
+    def account(self) -> Headers:
+        headers: Headers = {}
         if organization := self._organization or from_environment("OPENAI_ORG_ID"):
             headers["OpenAI-Organization"] = organization
         if project := self._project or from_environment("OPENAI_PROJECT_ID"):

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from duologue.errors import ConnectRefused
+from duologue.content import ErrorDetail
+from duologue.errors import ConnectRefused, SessionClosed, SessionEnded, SessionFailed
 from duologue.providers.masking import masked
 from duologue.secret import Secret
 from duologue.transports.handshake import ConnectFailed, HandshakeRefused
@@ -139,13 +140,13 @@ class Explainer:
             answer: What the server said.
             secrets: What was sent and must not show.
         """
-        said, code = read_body(answer.body)
+        said, code = read_body(answer.body, secrets)
         reason = _reason(answer.status, code)
         message = f"The server refused {answer.refused} with status {answer.status}{f': {said}' if said else '.'}"
         refusal = Refusal(
-            masked(message, secrets),
+            message,
             provider=self._provider,
-            code=None if code is None else masked(code, secrets),
+            code=code,
             request_id=answer.request_id,
             retryable=reason in _MAY_PASS,
             hint=self._advice.on(reason) + _aside(answer, reason, secrets),
@@ -160,37 +161,73 @@ class Explainer:
         return ConnectRefused(
             masked(refused.message, secrets),
             provider=refused.provider,
-            code=refused.code,
+            code=_masked(refused.code, secrets),
             close_code=refused.close_code,
             request_id=refused.request_id,
             retryable=refused.retryable if reason is None else reason in _MAY_PASS,
             hint=refused.hint if reason is None else self._advice.on(reason),
-            last_error=refused.last_error,
+            last_error=_masked_detail(refused.last_error, secrets),
         )
 
 
-def read_body(body: str) -> tuple[str, str | None]:
-    """What an answer's body says, and its code: of OpenAI, and of those who write it otherwise."""
+def masked_end(end: SessionEnded, secrets: Iterable[Secret]) -> SessionEnded:
+    """`end` without what must not show. Only what the other side says is rewritten, and never a cause."""
+    if isinstance(end, SessionClosed | SessionFailed):
+        return end
+    shown = type(end)(
+        masked(end.message, secrets),
+        provider=end.provider,
+        code=_masked(end.code, secrets),
+        close_code=end.close_code,
+        request_id=end.request_id,
+        retryable=end.retryable,
+        hint=masked(end.hint, secrets),
+        last_error=_masked_detail(end.last_error, secrets),
+    )
+    shown.__cause__ = end.__cause__
+    return shown
+
+
+def _masked(text: str | None, secrets: Iterable[Secret]) -> str | None:
+    return None if text is None else masked(text, secrets)
+
+
+def _masked_detail(detail: ErrorDetail | None, secrets: Iterable[Secret]) -> ErrorDetail | None:
+    if detail is None:
+        return None
+    return ErrorDetail(
+        message=masked(detail.message, secrets),
+        type=_masked(detail.type, secrets),
+        code=_masked(detail.code, secrets),
+        param=_masked(detail.param, secrets),
+    )
+
+
+def read_body(body: str, secrets: Iterable[Secret] = ()) -> tuple[str, str | None]:
+    """What an answer's body says, and its code, without what must not show.
+
+    Of OpenAI, and of those who write it otherwise.
+    """
     text = body.strip()
     try:
         data: Any = json.loads(text)
     except (ValueError, RecursionError):
-        return ("" if text.startswith("<") else _quote(text)), None
+        return ("" if text.startswith("<") else _quote(text, secrets)), None
     if not isinstance(data, dict):
-        return _quote(data if isinstance(data, str) else ""), None
+        return _quote(data if isinstance(data, str) else "", secrets), None
     error = data.get("error")
     inner = error if isinstance(error, dict) else data
     said = next((inner[name] for name in ("message", "error", "detail") if isinstance(inner.get(name), str)), "")
     code = next((inner[name] for name in ("code", "type") if _is_code(inner.get(name))), None)
-    return _quote(said), None if code is None else str(code)
+    return _quote(said, secrets), None if code is None else masked(str(code), secrets)
 
 
 def _is_code(value: object) -> bool:
     return (isinstance(value, str) and bool(value)) or (isinstance(value, int) and not isinstance(value, bool))
 
 
-def _quote(text: str) -> str:
-    text = " ".join(text.split())
+def _quote(text: str, secrets: Iterable[Secret]) -> str:
+    text = masked(" ".join(text.split()), secrets)  # before it is cut: half a key would not be found
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
 
 
@@ -211,10 +248,10 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
         if value.isascii() and value.replace(".", "", 1).isdigit():
             return float(value) * unit
     try:
-        moment = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+        moment = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, moment.timestamp() - now())
+    return max(0.0, moment - now())
 
 
 def _reason(status: int, code: str | None) -> Reason:

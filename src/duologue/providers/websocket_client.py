@@ -17,7 +17,8 @@ from duologue.options import SessionOptions
 from duologue.protocols.openai import Dialect, OpenAIClientProtocol
 from duologue.protocols.openai.session_kinds import transcription_capabilities, transcription_options
 from duologue.providers.connection import ConnectionSettings
-from duologue.providers.refusals import Advice, Explainer
+from duologue.providers.masking import secrets_of
+from duologue.providers.refusals import Advice, Explainer, masked_end
 from duologue.providers.retrying import with_retries
 from duologue.providers.urls import Address
 from duologue.runtime.protocol_link import ProtocolLink
@@ -83,6 +84,10 @@ class WebSocketRealtimeClient(ProviderClient):
         Raises:
             MissingKey: There is no key.
         """
+
+    def account(self) -> Headers:
+        """The headers that go with any credentials, such as the one that names a project."""
+        return {}
 
     def conversation_capabilities(self, options: SessionOptions) -> Capabilities:
         """What a conversation with these options can do."""
@@ -183,8 +188,23 @@ class WebSocketRealtimeClient(ProviderClient):
 
     async def _headers(self) -> tuple[Headers, list[Secret]]:
         """What is sent with every request, and what of it must not show."""
-        headers = self._connection.headers_over(await self.credentials())
-        return headers, [value for value in headers.values() if isinstance(value, Secret)]
+        settings = self._connection
+        login = {} if settings.brings_login else await self._login_in_time()
+        headers = settings.headers_over({**self.account(), **login})
+        return headers, secrets_of(headers, settings.subprotocols)
+
+    async def _login_in_time(self) -> Headers:
+        seconds = self._connection.connect_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.credentials()
+        except TimeoutError:
+            raise ConnectRefused(
+                f"No key within {seconds:g} s.",
+                provider=self._dialect.provider,
+                retryable=True,
+                hint="See what holds up the function that fetches it; nothing was sent.",
+            ) from None
 
     def _completed(self, options: SessionOptions) -> SessionOptions:
         """The options with the model that they leave to the client."""
@@ -212,6 +232,7 @@ class WebSocketRealtimeClient(ProviderClient):
             open_timeout=self._connection.open_timeout,
             send_timeout=self._connection.send_timeout,
             request_id=transport.request_id,
+            explain_end=lambda end: masked_end(end, secrets),
         )
         try:
             await link.open()

@@ -37,6 +37,7 @@ class WebSocketTransport(ABC):
         self._delivery = Delivery(self._read, self._receiver_failed)
         self._ending: Closed | None = None  # nothing is written any more, and why
         self._over = asyncio.Event()
+        self._full = False  # as `_room`, without a call
         self._room = asyncio.Event()
         self._room.set()
         self._abort_timer: asyncio.TimerHandle | None = None
@@ -54,11 +55,12 @@ class WebSocketTransport(ABC):
     def write(self, frame: Frame) -> None:
         if self._ending is None:
             self._send(frame)
-            self._check_queue()
+            if self._full:
+                self._check_queue()
 
     @property
     def congested(self) -> bool:
-        return not self._room.is_set()
+        return self._full
 
     async def drain(self) -> None:
         while not self._room.is_set():
@@ -121,9 +123,11 @@ class WebSocketTransport(ABC):
         self._delivery.discard()
 
     def _writing_paused(self) -> None:
+        self._full = True
         self._room.clear()
 
     def _writing_resumed(self) -> None:
+        self._full = False
         self._room.set()
 
     def _lost(self, how: Closed | None = None) -> None:
@@ -132,7 +136,7 @@ class WebSocketTransport(ABC):
             return
         self._ending = self._ending or how or Closed(error=_LOST)
         self._over.set()
-        self._room.set()
+        self._writing_resumed()
         self._timer.unwatch(self)
         if self._abort_timer is not None:
             self._abort_timer.cancel()
@@ -153,7 +157,7 @@ class WebSocketTransport(ABC):
         self._abort()
 
     def _check_queue(self) -> None:
-        if not self._room.is_set() and self._queued() > self._limits.max_queue:
+        if self._full and self._queued() > self._limits.max_queue:
             self._cut(f"The peer does not take what is sent: {self._queued()} bytes wait.")
 
     def check(self, now: float) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
+from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any, NamedTuple
+
+_HEAD_START = 0.25  # s that an address has before the next one is tried beside it (RFC 8305, section 5)
 
 
 class Dialer:
@@ -17,31 +23,71 @@ class Dialer:
         self._socket: socket.socket | None = None
 
     async def dial(self, host: str, port: int) -> socket.socket:
-        """Connect to the first address of `host` that answers.
+        """Connect to whichever address of `host` answers first; each has a head start over the next.
 
         Raises:
             OSError: None did.
         """
-        loop = asyncio.get_running_loop()
-        failure: OSError | None = None
-        for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            candidate = socket.socket(family, kind, protocol)
-            candidate.setblocking(False)
-            try:
-                await loop.sock_connect(candidate, address)
-            except OSError as error:
-                candidate.close()
-                failure = failure or error
-            except BaseException:
-                candidate.close()
-                raise
-            else:
-                self._socket = candidate
-                return candidate
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = (_Address(family, kind, protocol, address) for family, kind, protocol, _, address in found)
+        try:
+            return await self._race(deque(_families_in_turn(addresses)))
+        except BaseException:
+            if self._socket is not None:
+                self._socket.close()
+            raise
+
+    async def _race(self, waiting: deque[_Address]) -> socket.socket:
+        failure: BaseException | None = None
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while waiting or running:
+                if waiting:
+                    running.add(asyncio.get_running_loop().create_task(self._try(waiting.popleft())))
+                done, running = await asyncio.wait(
+                    running, timeout=_HEAD_START if waiting else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                for attempt in done:
+                    error = attempt.exception()  # of all, or asyncio complains that nobody asked
+                    failure = failure or error
+                if self._socket is not None:
+                    return self._socket
+        finally:
+            for attempt in running:
+                attempt.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
         raise failure or OSError("the name has no address")
+
+    async def _try(self, address: _Address) -> None:
+        """The first to connect is the one; all others close what they have."""
+        candidate = socket.socket(address.family, address.kind, address.protocol)
+        try:
+            candidate.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(candidate, address.address)
+            if self._socket is None:
+                self._socket = candidate
+        finally:
+            if candidate is not self._socket:
+                candidate.close()
 
     def hang_up(self) -> None:
         """End the connection: its reader meets the end of the stream, and closes the socket."""
         if self._socket is not None and self._socket.fileno() != -1:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class _Address(NamedTuple):
+    family: int
+    kind: int
+    protocol: int
+    address: Any  # a tuple of the family's own
+
+
+def _families_in_turn(addresses: Iterable[_Address]) -> list[_Address]:
+    """IPv6 and IPv4 alternating, so that one that leads nowhere holds nobody up; otherwise as the resolver has them."""
+    families: dict[int, list[_Address]] = {}
+    for address in addresses:
+        families.setdefault(address.family, []).append(address)
+    ranks = itertools.zip_longest(*families.values())
+    return [address for rank in ranks for address in rank if address is not None]

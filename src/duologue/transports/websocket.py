@@ -215,7 +215,8 @@ class _Listener(WSListener):
                 transport.disconnect()
             return
         connection = self._connection
-        assert connection is not None
+        if connection is None:  # given up, and this came in the same read as the handshake
+            return
         kind = frame.msg_type
         try:
             if kind is not _TEXT or not frame.fin or self._assembler.open or frame.rsv1 or frame.rsv2 or frame.rsv3:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +12,7 @@ from duologue.secret import Secret
 from duologue.transports.assembly import MessageAssembler, ProtocolViolation
 from duologue.transports.base import Closed, Frame
 from duologue.transports.connection import WebSocketTransport
+from duologue.transports.dialer import Dialer
 from duologue.transports.handshake import (
     SILENT,
     ConnectFailed,
@@ -72,24 +74,27 @@ async def connect_websocket(
     def make(protocol: ClientProtocol, **_: object) -> _Wire:
         return _Wire(protocol, limits)
 
-    tls: dict[str, Any] = {"ssl": ssl_context or shared_context()} if server.secure else {}
+    below: dict[str, Any] = {"ssl": ssl_context or shared_context()} if server.secure else {}
     if way and way.startswith("https:"):
-        tls["proxy_ssl"] = shared_context()
-    opening = _Connect(
-        url,
-        subprotocols=offered or None,
-        compression=None,
-        additional_headers=extra,
-        user_agent_header=None,
-        proxy=way and way.replace("socks5:", "socks5h:", 1),  # the proxy resolves the name, as with picows
-        open_timeout=connect_timeout,
-        max_size=limits.max_message_size,
-        logger=SILENT,
-        create_connection=cast("type[ClientConnection]", make),
-        **tls,
-    )
+        below["proxy_ssl"] = shared_context()
     try:
-        return cast(_Wire, await opening).transport_above
+        async with asyncio.timeout(connect_timeout):
+            if way is None:
+                below["sock"] = await Dialer().dial(server.host, server.port)
+            wire = await _Connect(
+                url,
+                subprotocols=offered or None,
+                compression=None,
+                additional_headers=extra,
+                user_agent_header=None,
+                proxy=way and way.replace("socks5:", "socks5h:", 1),  # the proxy resolves the name, as with picows
+                open_timeout=None,
+                max_size=limits.max_message_size,
+                logger=SILENT,
+                create_connection=cast("type[ClientConnection]", make),
+                **below,
+            )
+        return cast(_Wire, wire).transport_above
     except InvalidStatus as error:
         answer = error.response
         raise HandshakeRefused(
