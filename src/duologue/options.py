@@ -201,7 +201,8 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         history: Items that the conversation starts with.
         resume: A handle of an earlier session (`ResumptionUpdated.handle`).
         unsupported: What to do with preferences that a wire cannot carry: refuse, or drop and warn.
-        extra: Fields that go onto the provider's session object as they are.
+        extra: Fields that go onto the provider's session object as they are; objects are merged into those that the
+            other options make.
         raw_factory: Gets the provider's session object, may change it, and gives back what is sent.
     """
 

@@ -103,7 +103,7 @@ WRITTEN: list[tuple[Dialect, dict[str, Any]]] = [
         VOICE_LIVE,
         {
             "modalities": ["text", "audio"],
-            "voice": "v",
+            "voice": {"type": "azure-standard", "name": "v"},
             "input_audio_format": "pcm16",
             "input_audio_sampling_rate": 24_000,
             "input_audio_transcription": {"model": "t", "language": "en", "phrase_list": ["k"]},
@@ -185,13 +185,14 @@ def test_that_extra_fields_and_the_factory_have_the_last_word() -> None:
 @pytest.mark.parametrize(
     ("value", "rate", "format"),
     [
-        ("pcm16", None, PCM16_24K),
+        ("pcm16", None, None),
         ("pcm16", 16_000, PCM16_16K),
         ("pcm", 16_000.0, PCM16_16K),
         ("pcm16_16000hz", None, PCM16_16K),
         ("g711_ulaw", 8_000, PCMU),
         ("not specified", None, None),
-        ({"type": "audio/pcm", "rate": -1}, None, PCM16_24K),
+        ({"type": "audio/pcm", "rate": -1}, None, None),
+        ({"type": "audio/pcm", "rate": 24_000}, None, PCM16_24K),
         ({"type": "audio/pcmu"}, None, PCMU),
         ({"type": 5}, None, None),
         (None, None, None),
@@ -199,6 +200,13 @@ def test_that_extra_fields_and_the_factory_have_the_last_word() -> None:
 )
 def test_that_formats_are_read_in_every_form(value: object, rate: object, format: AudioFormat | None) -> None:
     assert read_format(value, rate) == format
+
+
+def test_that_a_format_without_a_rate_is_what_the_reader_knows() -> None:
+    assert read_format("pcm16", bare_pcm=PCM16_16K) == PCM16_16K
+    assert read_format({"type": "audio/pcm"}, bare_pcm=PCM16_16K) == PCM16_16K
+    assert read_format("g711_ulaw", bare_pcm=PCM16_16K) == PCMU
+    assert read_format("not specified", bare_pcm=PCM16_16K) is None
 
 
 def test_that_a_format_without_a_rate_has_the_dialect_s() -> None:

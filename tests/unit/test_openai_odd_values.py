@@ -43,6 +43,7 @@ def _retrieved(item: m.Item) -> m.ItemRetrieved:
     return m.ItemRetrieved(id="event_1", item=item)
 
 
+NOTHING_SAID = "The server reports an error without saying which."
 ODD: list[tuple[str, str, dict[str, Any], ServerMessage]] = [
     # --- values of another type than documented ---
     ("text as status_details", "response.done", {"response": _response(status_details="unimplemented")}, _done()),
@@ -238,7 +239,7 @@ ODD: list[tuple[str, str, dict[str, Any], ServerMessage]] = [
         m.RateLimitsUpdated(id="event_1", limits=()),
     ),
     # --- errors ---
-    ("no error", "error", {}, _error(ErrorDetail(message=""))),
+    ("no error", "error", {}, _error(ErrorDetail(message=NOTHING_SAID))),
     ("text as the error", "error", {"error": "No model."}, _error(ErrorDetail(message="No model."))),
     (
         "text as the error, and its code beside it",
@@ -258,12 +259,20 @@ ODD: list[tuple[str, str, dict[str, Any], ServerMessage]] = [
         {"error": {"code": 429, "message": "Slow down.", "status": "RESOURCE_EXHAUSTED"}},
         _error(ErrorDetail(message="Slow down.", code="429")),
     ),
-    ("a list as the error", "error", {"error": ["x"]}, _error(ErrorDetail(message=""))),
+    ("a list as the error", "error", {"error": ["x"]}, _error(ErrorDetail(message=NOTHING_SAID))),
     (
         "an error of which nothing but the type is known",
         "error",
         {"error": {"type": "server_error", "message": None, "param": 5, "event_id": None}},
-        _error(ErrorDetail(message="", type="server_error"), kind="server"),
+        _error(ErrorDetail(message="server_error", type="server_error"), kind="server"),
+    ),
+    (
+        "an error of which nothing but the code and the type is known",
+        "error",
+        {"error": {"type": "invalid_request_error", "code": "bad_voice", "message": ""}},
+        _error(
+            ErrorDetail(message="bad_voice", type="invalid_request_error", code="bad_voice"), kind="invalid_request"
+        ),
     ),
     (
         "a transcription that failed for no reason",

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from duologue.providers.refusals import Refusal
     from duologue.providers.registry import PROVIDERS, make_client
     from duologue.providers.voice_live import VoiceLiveAgent, VoiceLiveRealtimeClient
+    from duologue.providers.voice_live_options import (
+        AzureEndOfUtterance,
+        AzureTurnDetection,
+        VoiceLiveSessionOptions,
+    )
     from duologue.providers.xai import XAIRealtimeClient
 
 _MODULES = {
@@ -32,6 +37,7 @@ _MODULES = {
     "refusals": ("Refusal",),
     "registry": ("PROVIDERS", "make_client"),
     "voice_live": ("VoiceLiveAgent", "VoiceLiveRealtimeClient"),
+    "voice_live_options": ("AzureEndOfUtterance", "AzureTurnDetection", "VoiceLiveSessionOptions"),
     "xai": ("XAIRealtimeClient",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -39,7 +45,9 @@ _HOME = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "PROVIDERS",
     "ApiKey",
+    "AzureEndOfUtterance",
     "AzureOpenAIRealtimeClient",
+    "AzureTurnDetection",
     "ClientSecret",
     "ConnectionSettings",
     "MissingKey",
@@ -51,6 +59,7 @@ __all__ = [
     "Tracing",
     "VoiceLiveAgent",
     "VoiceLiveRealtimeClient",
+    "VoiceLiveSessionOptions",
     "XAIRealtimeClient",
     "make_client",
 ]

@@ -20,6 +20,7 @@ API_VERSION = "2026-07-15"
 """The version of the API that is spoken unless another is asked for."""
 
 _PATH = "/voice-live/realtime"
+_OWN_OPTIONS = frozenset({"azure_turn_detection", "deep_noise_suppression", "echo_cancellation"})
 _ADVICE = Advice(
     request="Check the model or the agent, what the options ask for, and api_version.",
     key="Check that the key, or the token (scope https://ai.azure.com/.default), belongs to this resource. Agents "
@@ -103,7 +104,8 @@ class VoiceLiveRealtimeClient(WebSocketRealtimeClient):
         return await self._login.credentials()
 
     def conversation_capabilities(self, options: SessionOptions) -> Capabilities:
-        can = self._dialect.capabilities
+        plain = self._dialect.capabilities
+        can = replace(plain, options=plain.options | _OWN_OPTIONS, mutable_options=plain.mutable_options | _OWN_OPTIONS)
         if self._agent is None:
             return can
         own = frozenset({"instructions"})

@@ -13,6 +13,7 @@ from duologue.items import Item, McpApprovalResponse, MessageItem
 from duologue.messages.base import ClientMessage
 from duologue.options import SessionOptions
 from duologue.protocols.openai import client_events as wire
+from duologue.protocols.openai.audio_formats import default_pcm
 from duologue.protocols.openai.base64_audio import decode_base64
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.items import read_item
@@ -33,7 +34,8 @@ def read_client_event(event: wire.ClientEvent, dialect: Dialect) -> ClientMessag
 
 
 def _session_update(event: wire.SessionUpdate, dialect: Dialect) -> ClientMessage:
-    options = replace(with_rate(read_session(event.session), dialect), extra=unread_fields(event.session))
+    read = with_rate(read_session(event.session, default_pcm(dialect)), dialect)
+    options = replace(read, extra=unread_fields(event.session))
     if event.model is not None:
         options = SessionOptions(model=event.model)
     return m.SessionUpdate(id=event.event_id, options=options)

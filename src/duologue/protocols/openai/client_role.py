@@ -18,29 +18,33 @@ from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.base import Protocol, ProtocolState
 from duologue.protocols.openai import server_events as wire
+from duologue.protocols.openai.audio_formats import bare_pcm
 from duologue.protocols.openai.base64_audio import decode_base64
 from duologue.protocols.openai.beta_names import ALL_SERVER_EVENTS
 from duologue.protocols.openai.close_codes import session_end
 from duologue.protocols.openai.commands import CommandWriter, begins_response, encode_append, encode_event, raw_frame
-from duologue.protocols.openai.decoding import EventDecoder, UnknownEvent, UnreadableFrame
+from duologue.protocols.openai.decoding import UNREADABLE, EventDecoder, UnknownEvent, UnreadableFrame
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.dialects import OPENAI
-from duologue.protocols.openai.errors import classify, is_nothing_to_cancel
+from duologue.protocols.openai.errors import classify, is_nothing_to_cancel, with_text
 from duologue.protocols.openai.expiry import Expiry
 from duologue.protocols.openai.items import read_item
+from duologue.protocols.openai.long_frames import LONG, decode_long
 from duologue.protocols.openai.memory import Remembered, SentMessages
 from duologue.protocols.openai.reading import READERS, Reader, is_whole, with_aliases
 from duologue.protocols.openai.responses import read_error_detail, read_response
 from duologue.protocols.openai.running import RunningResponses
-from duologue.protocols.openai.session_reading import read_session, with_rate
+from duologue.protocols.openai.session_reading import may_answer, read_session, with_rate
 from duologue.protocols.openai.unsaid import Acknowledgements, LateAudioDone
 from duologue.protocols.openai.usage import read_usage
 from duologue.protocols.openai.values import JsonObject, as_float, as_object, as_text
 from duologue.transports.base import Closed, Frame
 
 _decoder: EventDecoder[Any] = EventDecoder(ALL_SERVER_EVENTS)
+_decode = _decoder.decode_strictly
 
 _DELTAS = (wire.AudioDelta, wire.TextDelta, wire.TranscriptDelta, wire.ArgumentsDelta, wire.McpArgumentsDelta)
+_OPEN = ProtocolState.OPEN  # in Python 3.11, an enum's members are slow to look up
 _MOST_EARLY = 256  # messages kept for after the confirmation
 
 
@@ -52,7 +56,10 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         started_at: The time at which the connection was made, in s since 1970. With it, the time that the server
             names as the session's end is told ahead; without it, the provider's documented limit.
         awaits_greeting: Whether the options wait for the server's ``session.created``. Servers take them before, too,
-            which saves a round trip; and one that is joined in the middle of a call does not greet.
+            which saves a round trip; and one that is joined in the middle of a call does not greet. In such a call
+            there may be others: a ``session.updated`` with other instructions or tools than were asked for answers
+            one of them, and the next is waited for. Where neither was asked for they cannot be told apart, and the
+            first is taken.
     """
 
     def __init__(
@@ -72,11 +79,13 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._on_created: list[Frame] = []  # to be sent when the server has greeted
         self._on_confirmed: list[Frame] = []  # to be sent when it has confirmed the options
         self._asked = False
+        self._greeted = False
         self._confirmed_once = False
         self._session: JsonObject = {}
         self._early: deque[ServerMessage] = deque(maxlen=_MOST_EARLY)
         self._last_error: ErrorDetail | None = None
         self._output_audio = PCM16_24K
+        self._bare_pcm = bare_pcm(dialect)
         self._acknowledgements = Acknowledgements(dialect)
         self._readers = self._all_readers()
 
@@ -151,6 +160,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             self.state = ProtocolState.CLOSING
 
     def frames_to_send(self) -> list[Frame]:
+        if not self._out:
+            return []
         out, self._out = self._out, []
         return out
 
@@ -158,16 +169,19 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     def receive(self, frame: Frame) -> list[ServerMessage]:
         try:
-            event = _decoder.decode(frame)
-        except UnreadableFrame as error:
-            return self._up([_undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
+            event = _decode(frame) if len(frame) < LONG else decode_long(frame, _decode)
+        except UNREADABLE:
+            try:
+                event = _decoder.decode_leniently(frame)
+            except UnreadableFrame as error:
+                return self._up([_undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
         reader = self._readers.get(type(event))
         if reader is None:
             return self._up([_raw(event, frame)])
         if self._running.gated and self._is_gated(event):
             return []
         messages = reader(event)
-        return messages if self.state is ProtocolState.OPEN else self._up(messages)
+        return messages if self.state is _OPEN else self._up(messages)
 
     def _up(self, messages: list[ServerMessage]) -> list[ServerMessage]:
         """Hand on; what comes before the confirmation waits for it, since `SessionCreated` is first."""
@@ -204,6 +218,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
     def _session_created(self, event: wire.SessionCreated) -> list[ServerMessage]:
         if self.state is not ProtocolState.OPENING:
             return []
+        self._greeted = True
         self._session = event.session or ({} if event.id is None else {"id": event.id})
         if self._asked:
             return []
@@ -215,6 +230,9 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             self._ask()
             return []
         if self.state is ProtocolState.OPENING:
+            if not self._greeted and not self._awaits_greeting and not may_answer(event.session, self._writer.options):
+                self._session = {**self._session, **event.session}
+                return []
             return self._confirmed(event.event_id, event.session)
         confirmed = self._read_session(event.session)
         self._use_options(self._writer.options.merged(replace(confirmed, tools=None)))
@@ -248,7 +266,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         return [created, *early]
 
     def _read_session(self, session: JsonObject) -> SessionOptions:
-        return with_rate(read_session(session), self._dialect)
+        return with_rate(read_session(session, self._bare_pcm), self._dialect)
 
     def _session_finished(self, event: wire.SessionFinished) -> list[ServerMessage]:
         self.state = ProtocolState.CLOSED
@@ -263,6 +281,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         error = read_error_detail(event.error) or read_error_detail(beside) or ErrorDetail(message="")
         if error.code is None and isinstance(event.code, str | int):
             error = replace(error, code=str(event.code))
+        error = with_text(error)
         event_id = as_text(as_object(event.error).get("event_id"))
         if is_nothing_to_cancel(error):
             return []
@@ -331,7 +350,9 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     def _read_response(self, event: wire.ResponseCreated | wire.ResponseDone) -> dict[str, Any]:
         out_of_band = None if self._dialect.capabilities.out_of_band else False
-        return read_response(event.response, event_id=event.event_id, out_of_band=out_of_band)
+        return read_response(
+            event.response, event_id=event.event_id, out_of_band=out_of_band, bare_pcm=self._bare_pcm.output
+        )
 
     def _response_created(self, event: wire.ResponseCreated) -> list[ServerMessage]:
         fields = self._read_response(event)

@@ -229,8 +229,8 @@ def encode_append(message: m.InputAudioAppend) -> str:
     audio = pybase64.b64encode_as_string(message.audio)
     if message.id is None:
         return '{"type":"input_audio_buffer.append","audio":"' + audio + '"}'
-    event_id = _json.encode(message.id).decode()
-    return '{"type":"input_audio_buffer.append","event_id":' + event_id + ',"audio":"' + audio + '"}'
+    event_id = f'"{message.id}"' if message.id.isidentifier() else _json.encode(message.id).decode()
+    return f'{{"type":"input_audio_buffer.append","event_id":{event_id},"audio":"{audio}"}}'
 
 
 def raw_frame(message: m.RawClientMessage) -> bytes | str:

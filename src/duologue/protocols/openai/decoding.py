@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -47,7 +47,7 @@ class EventDecoder(Generic[Event]):
         union: Any = None
         for event in self._by_type.values():
             union = event if union is None else union | event
-        self._decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(union)
+        self.decode_strictly: Callable[[Frame], Event] = msgspec.json.Decoder(union).decode
 
     def decode(self, frame: Frame) -> Event | UnknownEvent:
         """The event in `frame`.
@@ -56,11 +56,11 @@ class EventDecoder(Generic[Event]):
             UnreadableFrame: It holds no JSON object.
         """
         try:
-            return self._decoder.decode(frame)
+            return self.decode_strictly(frame)
         except UNREADABLE:
-            return self._decode_leniently(frame)
+            return self.decode_leniently(frame)
 
-    def _decode_leniently(self, frame: Frame) -> Event | UnknownEvent:
+    def decode_leniently(self, frame: Frame) -> Event | UnknownEvent:
         try:
             if isinstance(frame, bytes):
                 frame.decode()  # the parser skips what it is not asked for, whatever its bytes are

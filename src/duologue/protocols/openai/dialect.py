@@ -48,6 +48,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         transcript_snapshots: Whether the user's words so far come whole each time, not as deltas.
         bare_transcripts: Whether transcripts are all that it says, without items.
         first_item_is_null: Whether a null ``previous_item_id`` in ``conversation.item.added`` means the beginning.
+        openai_voices: The voices that are written by their name alone; others say that they are Azure's. None: all.
         goodbye: The event that ends a session in an orderly way, if there is one.
     """
 
@@ -81,6 +82,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     transcript_snapshots: bool = False
     bare_transcripts: bool = False
     first_item_is_null: bool = False
+    openai_voices: frozenset[str] | None = None
     goodbye: str | None = None
 
     @property

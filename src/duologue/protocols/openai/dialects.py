@@ -137,6 +137,7 @@ VOICE_LIVE = replace(
     warnings=True,
     scripted_speech="response",
     input_items="input_items",
+    openai_voices=frozenset({"alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar"}),
 )
 
 _XAI_RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)

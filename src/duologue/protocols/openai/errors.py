@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from duologue.content import ErrorDetail
 
 _ACTIVE_CODES = frozenset({"conversation_already_has_active_response"})
@@ -22,6 +24,13 @@ def classify(error: ErrorDetail) -> str:
     if error.type == "invalid_request_error" or error.code in ("invalid_value", "unknown_parameter"):
         return "invalid_request"
     return "other"
+
+
+def with_text(error: ErrorDetail) -> ErrorDetail:
+    """`error` with words: where it has none, its code or its type stands for them."""
+    if error.message:
+        return error
+    return replace(error, message=error.code or error.type or "The server reports an error without saying which.")
 
 
 def is_nothing_to_cancel(error: ErrorDetail) -> bool:

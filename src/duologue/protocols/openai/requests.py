@@ -5,13 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from duologue import messages as m
+from duologue.formats import PCM16_24K
 from duologue.protocols.openai.audio_formats import flat_format, read_format, write_format
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.items import read_item, write_added_item
 from duologue.protocols.openai.session_reading import read_max_tokens, read_modalities, read_prompt, read_voice
-from duologue.protocols.openai.session_writing import put_reasoning, write_max_tokens, write_modalities, write_prompt
+from duologue.protocols.openai.session_writing import (
+    put_reasoning,
+    write_max_tokens,
+    write_modalities,
+    write_prompt,
+    write_voice,
+)
 from duologue.protocols.openai.tools import read_tool_choice, read_tools, write_tool, write_tool_choice
-from duologue.protocols.openai.values import JsonObject, as_bool, as_object, as_objects, as_text, put, text_map
+from duologue.protocols.openai.values import (
+    JsonObject,
+    as_bool,
+    as_object,
+    as_objects,
+    as_text,
+    overlaid,
+    put,
+    text_map,
+)
 
 _READ = frozenset(
     {
@@ -38,7 +54,11 @@ _READ = frozenset(
 
 
 def write_request(request: m.ResponseCreate, dialect: Dialect) -> JsonObject:
-    """The response object for `request`: only what it states."""
+    """The response object for `request`: only what it states.
+
+    `ResponseCreate.extra` is laid over it: objects are merged, at any depth, and where both state a value that of
+    `extra` goes out.
+    """
     written: JsonObject = {}
     if request.out_of_band:
         written["conversation"] = "none"
@@ -56,19 +76,18 @@ def write_request(request: m.ResponseCreate, dialect: Dialect) -> JsonObject:
     put_reasoning(written, request.reasoning_effort, dialect)
     put(written, "prompt", write_prompt(request.prompt))
     put(written, "metadata", request.metadata)
-    written.update(request.extra)
-    return written
+    return overlaid(written, request.extra)
 
 
 def _put_audio(written: JsonObject, request: m.ResponseCreate, dialect: Dialect) -> None:
     audio = request.output_audio
     if dialect.session_layout == "flat":
-        put(written, "voice", request.voice)
+        put(written, "voice", write_voice(request.voice, dialect))
         put(written, "output_audio_format", None if audio is None else flat_format(audio, dialect))
         return
     output: JsonObject = {}
     put(output, "format", None if audio is None else write_format(audio))
-    put(output, "voice", request.voice)
+    put(output, "voice", write_voice(request.voice, dialect))
     if output:
         written["audio"] = {"output": output}
 
@@ -86,7 +105,7 @@ def read_request(response: JsonObject | None, event_id: str | None) -> m.Respons
         out_of_band=response.get("conversation") == "none",
         items=tuple(read_item(item) for item in as_objects(items)) if isinstance(items, list) else None,
         instructions=as_text(response.get("instructions")),
-        output_audio=read_format(output.get("format", response.get("output_audio_format"))),
+        output_audio=read_format(output.get("format", response.get("output_audio_format")), bare_pcm=PCM16_24K),
         voice=read_voice(output.get("voice", response.get("voice"))),
         output_modalities=read_modalities(response.get("output_modalities", response.get("modalities"))),
         tools=read_tools(response["tools"]) if isinstance(response.get("tools"), list) else None,

@@ -6,22 +6,30 @@ from typing import Any
 
 from duologue import messages as m
 from duologue.content import ErrorDetail
+from duologue.formats import AudioFormat
 from duologue.protocols.openai.audio_formats import flat_format, read_format, write_format
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.items import read_item, write_told_item
 from duologue.protocols.openai.session_reading import read_max_tokens, read_modalities, read_voice
-from duologue.protocols.openai.session_writing import write_max_tokens, write_modalities
+from duologue.protocols.openai.session_writing import write_max_tokens, write_modalities, write_voice
 from duologue.protocols.openai.usage import read_usage, write_usage
 from duologue.protocols.openai.values import JsonObject, as_object, as_objects, as_text, put, text_map
 
 
-def read_response(response: JsonObject, *, event_id: str | None, out_of_band: bool | None = None) -> dict[str, Any]:
+def read_response(
+    response: JsonObject,
+    *,
+    event_id: str | None,
+    out_of_band: bool | None = None,
+    bare_pcm: AudioFormat | None = None,
+) -> dict[str, Any]:
     """The fields of `ResponseCreated` and `ResponseDone` that `response` tells.
 
     Args:
         response: What the wire says.
         event_id: The event's id.
         out_of_band: Whether it is out of band, where that is known; else its conversation tells.
+        bare_pcm: What PCM is whose rate is not stated; None where that is not known.
     """
     output = as_object(as_object(response.get("audio")).get("output"))
     details = as_object(response.get("status_details"))
@@ -37,7 +45,7 @@ def read_response(response: JsonObject, *, event_id: str | None, out_of_band: bo
         "conversation_id": as_text(response.get("conversation_id")),
         "out_of_band": out_of_band,
         "output_modalities": read_modalities(response.get("output_modalities", response.get("modalities"))),
-        "output_audio": read_format(output.get("format", response.get("output_audio_format"))),
+        "output_audio": read_format(output.get("format", response.get("output_audio_format")), bare_pcm=bare_pcm),
         "voice": read_voice(output.get("voice", response.get("voice"))),
         "max_output_tokens": read_max_tokens(response.get("max_output_tokens")),
         "metadata": text_map(response.get("metadata")),
@@ -60,13 +68,13 @@ def write_response(message: m.ResponseCreated | m.ResponseDone, dialect: Dialect
     put(written, dialect.modalities_field, write_modalities(message.output_modalities, dialect))
     put(written, "max_output_tokens", write_max_tokens(message.max_output_tokens))
     if dialect.session_layout == "flat":
-        put(written, "voice", message.voice)
+        put(written, "voice", write_voice(message.voice, dialect))
         audio = message.output_audio
         put(written, "output_audio_format", None if audio is None else flat_format(audio, dialect))
     else:
         output: JsonObject = {}
         put(output, "format", None if message.output_audio is None else write_format(message.output_audio))
-        put(output, "voice", message.voice)
+        put(output, "voice", write_voice(message.voice, dialect))
         if output:
             written["audio"] = {"output": output}
     written["usage"] = write_usage(message.usage)

@@ -19,7 +19,7 @@ from duologue.options import (
     Transcription,
     TurnDetection,
 )
-from duologue.protocols.openai.audio_formats import read_format
+from duologue.protocols.openai.audio_formats import NOT_KNOWN, BarePcm, read_format
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.tools import read_tool_choice, read_tools
 from duologue.protocols.openai.values import (
@@ -32,6 +32,7 @@ from duologue.protocols.openai.values import (
     as_texts,
     text_map,
 )
+from duologue.tools import FunctionTool, Tool
 
 _KINDS = {"realtime": "conversation"}
 _EAGERNESS = frozenset({"low", "medium", "high", "auto"})
@@ -75,15 +76,20 @@ def unread_fields(session: JsonObject) -> JsonObject:
 
 
 def with_rate(options: SessionOptions, dialect: Dialect) -> SessionOptions:
-    """`options` as read in that dialect: a format's name may leave out the rate, where there is but one."""
+    """`options` as read in that dialect: an input format that it does not have is the only one that it has, if any."""
     formats = dialect.capabilities.input_formats
     if options.input_audio is None or formats is None or options.input_audio in formats:
         return options
     return replace(options, input_audio=next(iter(formats)) if len(formats) == 1 else None)
 
 
-def read_session(session: JsonObject) -> SessionOptions:
-    """The options that `session` states; null switches off what can be off, and states nothing else."""
+def read_session(session: JsonObject, bare_pcm: BarePcm = NOT_KNOWN) -> SessionOptions:
+    """The options that `session` states; null switches off what can be off, and states nothing else.
+
+    Args:
+        session: What the wire says.
+        bare_pcm: What PCM is whose rate is not stated. Where that is not known, the format counts as not stated.
+    """
     audio = as_object(session.get("audio"))
     into = as_object(audio.get("input"))
     out = as_object(audio.get("output"))
@@ -94,8 +100,8 @@ def read_session(session: JsonObject) -> SessionOptions:
         instructions=as_text(session.get("instructions")),
         voice=read_voice(out.get("voice", session.get("voice"))),
         speed=_first(as_float(out.get("speed")), as_float(session.get("speed"))),
-        input_audio=_input_format(session, into),
-        output_audio=read_format(out.get("format", session.get("output_audio_format"))),
+        input_audio=_input_format(session, into, bare_pcm.input),
+        output_audio=read_format(out.get("format", session.get("output_audio_format")), bare_pcm=bare_pcm.output),
         output_modalities=read_modalities(session.get("output_modalities", session.get("modalities"))),
         transcription=_transcription(_either(into, "transcription", session, "input_audio_transcription")),
         noise_reduction=_noise_reduction(_either(into, "noise_reduction", session, "input_audio_noise_reduction")),
@@ -129,12 +135,31 @@ def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _input_format(session: JsonObject, into: JsonObject) -> AudioFormat | None:
+def _input_format(session: JsonObject, into: JsonObject, bare_pcm: AudioFormat | None) -> AudioFormat | None:
     if "format" in into:
-        return read_format(into["format"])
+        return read_format(into["format"], bare_pcm=bare_pcm)
     name = session.get("input_audio_format")
     rate = session.get("input_audio_sampling_rate")
-    return read_format("pcm16" if name is None and rate is not None else name, rate)
+    return read_format("pcm16" if name is None and rate is not None else name, rate, bare_pcm=bare_pcm)
+
+
+def may_answer(session: JsonObject, asked: SessionOptions) -> bool:
+    """Whether `session` may be the server's answer to `asked`: instructions and tools are told as they were asked for.
+
+    Of what a server may round, clamp or spell differently, nothing is looked at.
+    """
+    told = read_session(session)
+    if None not in (asked.instructions, told.instructions) and _words(asked) != _words(told):
+        return False
+    return asked.tools is None or told.tools is None or _tool_names(asked.tools) == _tool_names(told.tools)
+
+
+def _words(options: SessionOptions) -> list[str]:
+    return (options.instructions or "").split()
+
+
+def _tool_names(tools: tuple[Tool, ...]) -> list[str]:
+    return sorted(tool.name if isinstance(tool, FunctionTool) else tool.server_label for tool in tools)
 
 
 def read_voice(value: object) -> str | None:

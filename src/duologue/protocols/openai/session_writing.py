@@ -17,13 +17,17 @@ from duologue.options import (
 from duologue.protocols.openai.audio_formats import flat_format, write_format
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.tools import write_tool, write_tool_choice
-from duologue.protocols.openai.values import JsonObject, put
+from duologue.protocols.openai.values import JsonObject, overlaid, put
 
 _KINDS = {"conversation": "realtime"}
 
 
 def write_session(options: SessionOptions, dialect: Dialect) -> JsonObject:
-    """The session object for the options that are stated. Off is null; what is not stated is absent."""
+    """The session object for the options that are stated. Off is null; what is not stated is absent.
+
+    `SessionOptions.extra` is laid over it: objects are merged, at any depth, and where both state a value that of
+    `extra` goes out. So ``extra={"audio": {"output": {"voice": …}}}`` leaves the rest of ``audio`` as it is.
+    """
     session: JsonObject = {}
     if dialect.session_type:
         kind = options.kind or "conversation"
@@ -45,7 +49,7 @@ def write_session(options: SessionOptions, dialect: Dialect) -> JsonObject:
     put(session, "include", None if options.include is None else list(options.include))
     put(session, "prompt", write_prompt(options.prompt))
     put(session, "metadata", options.metadata)
-    session.update(options.extra)
+    session = overlaid(session, options.extra)
     return session if options.raw_factory is None else options.raw_factory(session)
 
 
@@ -58,7 +62,7 @@ def _write_nested(session: JsonObject, options: SessionOptions, dialect: Dialect
     put(out, "format", None if options.output_audio is None else write_format(options.output_audio))
     put(out, "speed", options.speed)
     mixed = dialect.session_layout == "mixed"
-    put(session if mixed else out, "voice", options.voice)
+    put(session if mixed else out, "voice", write_voice(options.voice, dialect))
     _put_or_off(session if mixed else into, "turn_detection", options.turn_detection, dialect)
     audio = {name: part for name, part in (("input", into), ("output", out)) if part}
     if audio:
@@ -66,7 +70,7 @@ def _write_nested(session: JsonObject, options: SessionOptions, dialect: Dialect
 
 
 def _write_flat(session: JsonObject, options: SessionOptions, dialect: Dialect) -> None:
-    put(session, "voice", options.voice)
+    put(session, "voice", write_voice(options.voice, dialect))
     put(session, "speed", options.speed)
     if options.input_audio is not None:
         # Elsewhere the rate is part of the name; where it has a field of its own, the name is the encoding's.
@@ -123,6 +127,13 @@ def write_turn_detection(detection: TurnDetection) -> JsonObject:
     for name in detection.__struct_fields__:
         put(written, "silence_duration_ms" if name == "silence_ms" else name, getattr(detection, name))
     return written
+
+
+def write_voice(voice: str | None, dialect: Dialect) -> str | JsonObject | None:
+    """A voice as the wire has it: its name, or an object that says whose it is."""
+    if voice is None or dialect.openai_voices is None or voice in dialect.openai_voices:
+        return voice
+    return {"type": "azure-standard", "name": voice}
 
 
 def write_modalities(modalities: tuple[Modality, ...] | None, dialect: Dialect) -> list[str] | None:

@@ -57,6 +57,15 @@ def text_map(value: object) -> dict[str, str] | None:
     return {name: text for name, text in value.items() if isinstance(text, str)}
 
 
+def overlaid(base: JsonObject, over: JsonObject) -> JsonObject:
+    """`base` with what `over` says. Objects in both are merged, at any depth; of all else `over` has its way."""
+    merged = {**base, **over}
+    for name in base.keys() & over.keys():
+        if isinstance(base[name], dict) and isinstance(over[name], dict):
+            merged[name] = overlaid(base[name], over[name])
+    return merged
+
+
 def put(target: JsonObject, name: str, value: object) -> None:
     """Set a field, unless `value` is None."""
     if value is not None:
