@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from duologue import messages as m
 from duologue.messages.base import ServerMessage
 from duologue.sync import Session
+from duologue.sync.inbox import ThreadInbox
 from duologue.testing import ScriptedLink
 from links import WireLink
 
@@ -48,9 +49,14 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
+def is_waited_for(inbox: ThreadInbox) -> bool:
+    """Whether a thread waits for a message, having found none."""
+    return bool(inbox._reads) and inbox._news.locked()
+
+
 def wait_for_reader(session: Session) -> None:
     """Wait until a thread waits for a message."""
-    until(lambda: session._inbox._reader is not None)
+    until(lambda: is_waited_for(session._inbox))
 
 
 class Result:

@@ -26,7 +26,7 @@ from duologue.sync import RealtimeClient, close, connect
 from duologue.sync.process import thread_of
 from duologue.testing import ScriptedClient
 from links import WireClient
-from sync_helpers import on_loop, push, scripted, text, until, wait_for_reader
+from sync_helpers import is_waited_for, on_loop, push, scripted, text, until, wait_for_reader
 """
 
 
@@ -154,7 +154,7 @@ def test_that_ctrl_c_ends_a_program_that_waits_for_a_message() -> None:
     done = run(f"""
     {textwrap.indent(INTERRUPT, "    ").strip()}
     client = RealtimeClient(client=ScriptedClient())
-    ctrl_c_when(lambda: client._session and client._session._inbox._reader)
+    ctrl_c_when(lambda: client._session and is_waited_for(client._session._inbox))
     for event in client:
         print(type(event).__name__)
     """)
@@ -172,7 +172,7 @@ def test_that_ctrl_c_in_a_read_loses_nothing_and_leaves_the_session_usable() -> 
     next(session)
     for read in (lambda: next(session), session.receive, lambda: session.receive(1000)):
         for _ in range(3):
-            ctrl_c_when(lambda: session._inbox._reader)
+            ctrl_c_when(lambda: is_waited_for(session._inbox))
             try:
                 read()
             except KeyboardInterrupt:
@@ -295,7 +295,7 @@ def test_that_a_client_that_was_not_used_before_the_fork_works_in_the_child() ->
 
 
 @posix
-def test_that_a_fork_while_the_inbox_is_locked_does_not_lock_the_child() -> None:
+def test_that_a_fork_while_something_is_locked_does_not_lock_the_child() -> None:
     program = f"""
     {textwrap.indent(FORK, "    ").strip()}
     from duologue.sync import process
@@ -309,7 +309,7 @@ def test_that_a_fork_while_the_inbox_is_locked_does_not_lock_the_child() -> None
         session.close()
         print(type(next(connect(WireClient()))).__name__)
 
-    with session._inbox._lock, session._thread._gate, process._guard:
+    with process._guard:
         in_child(child)
     print(type(next(session)).__name__)
     """

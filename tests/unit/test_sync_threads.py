@@ -24,7 +24,7 @@ from duologue.sync.process import thread_of
 from duologue.sync.waiting import wait_for
 from duologue.testing import ScriptedClient, ScriptedReply
 from links import WireClient, WireLink
-from sync_helpers import in_thread, on_loop, push, scripted, text, until, wait_for_reader
+from sync_helpers import in_thread, is_waited_for, on_loop, push, scripted, text, until, wait_for_reader
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_that_stopping_closes_sessions_then_clients_and_frees_who_waits() -> Non
 
     thread.run(connect_link)
     with in_thread(layer.inbox.take) as reading, in_thread(lambda: thread.run(asyncio.Event().wait)) as waiting:
-        until(lambda: layer.inbox._reader is not None and thread._tasks)
+        until(lambda: is_waited_for(layer.inbox) and thread._tasks)
         thread.stop()
     assert isinstance(reading.error, SessionClosed)
     assert isinstance(waiting.error, InvalidInput)

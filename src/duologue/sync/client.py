@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, final
@@ -14,7 +14,9 @@ from duologue.link import FunctionInvoker, Link
 from duologue.middleware.function_invocation import FunctionInvocation, FunctionInvocationLayer
 from duologue.options import SessionOptions, Unsupported
 from duologue.runtime import LayeredClient
-from duologue.sync.session import Session, close, connect
+from duologue.sync.process import forget_client, thread_of
+from duologue.sync.session import Session, open_session
+from duologue.sync.shared_work import SharedWork
 from duologue.tools import FunctionTool
 from duologue.verbs import Verbs
 
@@ -74,8 +76,9 @@ class RealtimeClient(Verbs[str]):
         self._options = options
         self._unsupported: Unsupported | None = unsupported
         self._session: Session | None = None
-        self._changing = threading.Lock()
-        self._closed = False
+        self._opening = SharedWork(self._open)
+        self._closing = SharedWork(self._close)
+        self._closed = self._is_gone = False
 
     @property
     def session(self) -> Session:
@@ -98,12 +101,15 @@ class RealtimeClient(Verbs[str]):
             UnsupportedOperation: The options ask for what the provider cannot do.
             InvalidInput: The client is closed.
         """
-        with self._changing:
-            if self._closed:
-                raise InvalidInput("This client is closed. Make a new one.")
-            if self._session is None or self._session.ended is not None:
-                self._session = connect(self._client, self._options, unsupported=self._unsupported)
-            return self._session
+        self._check_open()
+        session = self._session
+        if session is not None and session.ended is None:
+            return session
+        return thread_of(self._client).run(self._opened, undo=_leave_open)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InvalidInput("This client is closed. Make a new one.")
 
     def send(self, message: m.ClientMessage) -> str:
         """Send one message and give back its id, as `Session.send`."""
@@ -124,11 +130,19 @@ class RealtimeClient(Verbs[str]):
         return iter(self.session)
 
     def close(self) -> None:
-        """End the session, and let go of what the client owns. Harmless when it is closed."""
-        with self._changing:
-            if not self._closed:
-                close(self._client)
-                self._closed = True
+        """End the session, and let go of what the client owns. Harmless when it is closed.
+
+        A session that is opening, in another thread or under this signal handler, is given up: who waits for it gets
+        `InvalidInput`.
+        """
+        self._closed = True  # first: nothing opens from here on
+        if self._is_gone:
+            return
+        thread = thread_of(self._client)
+        if not (thread.is_of_parent or thread.is_over):
+            thread.run(self._closing.join)
+            forget_client(self._client)
+            self._is_gone = True
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +151,35 @@ class RealtimeClient(Verbs[str]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    # --- on the event loop, one thing at a time ---
+
+    async def _opened(self) -> Session:
+        try:
+            return await self._opening.join()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                self._check_open()  # nobody was cancelled: the client was closed
+            raise
+
+    async def _open(self) -> Session:
+        self._check_open()
+        if self._session is None or self._session.ended is not None:
+            session = await open_session(self._client, self._options, unsupported=self._unsupported)
+            if self._closed:
+                await session._session.aclose()
+            self._check_open()
+            self._session = session
+        return self._session
+
+    async def _close(self) -> None:
+        self._opening.cancel()
+        await self._client.aclose()
+
+
+async def _leave_open(session: Session) -> None:
+    """It was there when its opener was interrupted: the next use gets it."""
 
 
 class _FunctionRunningClient(LayeredClient):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from collections import deque
 
 from duologue.errors import ConcurrentRead, SessionEnded
-from duologue.inbox import MAX_BYTES, MAX_MESSAGES, MessageBuffer
+from duologue.inbox import MAX_BYTES, MAX_MESSAGES, MessageBuffer, _size
 from duologue.link import Link, Receiver
 from duologue.messages.base import ServerMessage
 from duologue.runtime import SessionLayer
@@ -14,47 +16,85 @@ from duologue.sync.loop_thread import LoopThread
 from duologue.sync.waiting import wait_for
 
 
-class ThreadInbox(MessageBuffer):
+class ThreadInbox:
     """The queue of a session whose reader is a thread: filled on the event loop, and emptied without it.
 
-    One lock stands between the two, held for as long as it takes to add or to take one message. So the reader takes
-    what is there without a word to the loop, an interruption overtakes all that was not read yet, and the bounds are
-    exact. A reader that finds nothing waits for a lock of its own, which the loop releases.
+    The loop appends to `_arrived`, and the reader moves all of that into a buffer of its own, where an interruption
+    overtakes what was not read yet. The loop counts what comes in and the reader what goes out, which gives the bounds.
+    No lock is held in between: a signal handler may run on the reader's thread at any moment and wait for the loop, as
+    `close` does, and the loop never waits for the reader.
 
     Args:
         thread: Where the session lives.
         link: What to pause when the reader falls behind.
         max_bytes, max_messages: The bounds.
+
+    Attributes:
+        end: Why nothing more will come.
     """
 
     def __init__(
         self, thread: LoopThread, link: Link, *, max_bytes: int = MAX_BYTES, max_messages: int = MAX_MESSAGES
     ) -> None:
-        super().__init__(  # both go through the loop's queue, which keeps their order
-            lambda: thread.call_soon(link.pause_reading),
-            lambda: thread.call_soon(link.resume_reading),
-            max_bytes=max_bytes,
-            max_messages=max_messages,
-        )
+        self.end: SessionEnded | None = None
         self._thread = thread
-        self._lock = threading.Lock()
-        self._reader: int | None = None  # the thread that waits
-        self._news: threading.Lock | None = None  # what it waits for
+        self._link = link
+        self._max_bytes = max_bytes
+        self._max_messages = max_messages
+        self._arrived: deque[tuple[ServerMessage, int]] = deque()  # each with its size
+        self._unread = _Unread()
+        self._news = threading.Lock()  # released when there is something for the reader, who waits for it
+        self._reads: dict[object, None] = {}  # the calls of `take`; the first of them reads
+        # Only the loop changes these ...
+        self._messages_in = self._bytes_in = 0
+        self._is_paused = False
+        # ... and only the reader these.
+        self._messages_moved = self._bytes_moved = 0
+        self._messages_out = self._bytes_out = 0
+        self._is_resuming = False  # but for this, which the loop takes back
+
+    def __len__(self) -> int:
+        return self._messages_in - self._messages_out
+
+    @property
+    def size(self) -> int:
+        """About how many bytes are held."""
+        return self._bytes_in - self._bytes_out
 
     # --- on the event loop ---
 
     def received(self, message: ServerMessage) -> None:
-        with self._lock:
-            super().received(message)
+        """Add a message."""
+        size = _size(message)
+        self._messages_in += 1
+        self._bytes_in += size
+        self._arrived.append((message, size))
+        if not self._is_paused and (self.size > self._max_bytes or len(self) > self._max_messages):
+            self._is_paused = True  # first: a reader that makes room from here on asks for more
+            if self._has_room():
+                self._is_paused = False
+            else:
+                self._link.pause_reading()
+        self._wake()
 
     def ended(self, end: SessionEnded) -> None:
-        with self._lock:
-            super().ended(end)
+        """After what is held, reading raises `end`."""
+        self._unread.ended(end)
+        self.end = end  # last: now the reader may raise it
+        self._wake()
 
     def _wake(self) -> None:
-        if self._news is not None:
+        if self._news.locked():
             self._news.release()
-            self._news = None
+
+    def _resume(self) -> None:
+        self._is_resuming = False  # first: a reader that makes room from here on asks again
+        if self._is_paused and self._has_room():
+            self._is_paused = False
+            self._link.resume_reading()
+
+    def _has_room(self) -> bool:
+        return self.size * 2 < self._max_bytes and len(self) * 2 < self._max_messages
 
     # --- in the reading thread ---
 
@@ -65,38 +105,72 @@ class ThreadInbox(MessageBuffer):
             timeout: Seconds to wait; None: however long it takes.
 
         Raises:
-            ConcurrentRead: Another thread is reading.
+            ConcurrentRead: Another thread is reading, or this one, which a signal handler has interrupted.
             TimeoutError: Nothing has come in that time.
             SessionEnded: Nothing is left, and nothing will come. What a layer raised comes as it is.
             InvalidInput: This is the event loop's own thread, or another process.
         """
-        self._thread.check_caller()  # first: after a fork the lock may be held for ever
-        reader = threading.get_ident()
-        deadline = None if timeout is None else time.monotonic() + timeout
+        self._thread.check_caller()
+        read = object()
         try:
-            while True:
-                with self._lock:
-                    if self._reader not in (None, reader):
-                        raise ConcurrentRead(
-                            "Another thread is already reading this session. Read it in one thread and hand the "
-                            "messages on."
-                        )
-                    if self._messages:
-                        return self._take()
-                    if self.end is not None:
-                        raise self._ending()
-                    news = self._expect_news(reader)
-                if not wait_for(news, None if deadline is None else deadline - time.monotonic()):
-                    raise TimeoutError("No message came in that time. Nothing is lost: read again.")
+            self._reads[read] = None
+            if next(iter(tuple(self._reads))) is not read:
+                raise ConcurrentRead(
+                    "This session is already being read, by another thread, or by this one before a signal came. Read "
+                    "it in one thread and hand the messages on."
+                )
+            return self._next(None if timeout is None else time.monotonic() + timeout)
         finally:
-            if self._reader == reader:
-                self._reader = None
+            self._reads.pop(read, None)
 
-    def _expect_news(self, reader: int) -> threading.Lock:
-        self._reader = reader
-        self._news = threading.Lock()
-        self._news.acquire()
-        return self._news
+    def _next(self, deadline: float | None) -> ServerMessage:
+        while True:
+            if not (self._unread or self._arrived):
+                self._news.acquire(blocking=False)  # first: what comes after the look below is news
+            end = self.end  # first: what arrived before the end is read before it
+            self._move()
+            if self._unread:
+                return self._taken()
+            if end is not None:
+                raise self._unread.ending()
+            if not wait_for(self._news, None if deadline is None else deadline - time.monotonic()):
+                raise TimeoutError("No message came in that time. Nothing is lost: read again.")
+
+    def _move(self) -> None:
+        while self._arrived:
+            message, size = self._arrived.popleft()
+            self._messages_moved += 1
+            self._bytes_moved += size
+            self._unread.received(message)
+
+    def _taken(self) -> ServerMessage:
+        message = self._unread.take()
+        self._messages_out = self._messages_moved - len(self._unread)  # stale audio is out, too
+        self._bytes_out = self._bytes_moved - self._unread.size
+        if self._is_paused and not self._is_resuming and self._has_room():
+            self._is_resuming = True
+            self._thread.call_soon(self._resume)
+        return message
+
+
+class _Unread(MessageBuffer):
+    """What the reader has moved to its side."""
+
+    def __init__(self) -> None:
+        super().__init__(_nothing, _nothing, max_bytes=sys.maxsize, max_messages=sys.maxsize)  # bounded outside
+
+    def take(self) -> ServerMessage:
+        return self._take()
+
+    def ending(self) -> BaseException:
+        return self._ending()
+
+    def _wake(self) -> None:
+        """The reader is awake: it is the one who moves."""
+
+
+def _nothing() -> None:
+    pass
 
 
 class HandoverLayer(SessionLayer):

@@ -37,7 +37,7 @@ class LoopThread:
         self.open_links: set[Link] = set()
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._gate = threading.Lock()  # what is posted while it is open gets done
+        self._calls: set[_Call[Any]] = set()  # that threads wait for
         self._is_over = self._is_of_parent = False
         self._thread = threading.Thread(target=self._main, name="duologue.sync", daemon=True)
         try:
@@ -83,25 +83,34 @@ class LoopThread:
         self.check_caller()
         call = _Call(work, self._tasks)
         try:
-            if not self.call_soon(call.start):
+            self._calls.add(call)  # first: what is posted in the moment of the end is refused there
+            if not self.call_soon(lambda: call.refuse() if self._is_over else call.start()):
                 raise InvalidInput(STOPPED)
             wait_for(call.done)
         except BaseException:
             if undo is not None:
                 self.call_soon(lambda: call.abandon(undo))
             raise
+        finally:
+            self._calls.discard(call)
         return call.result()
 
     def call_soon(self, function: Callable[[], object]) -> bool:
-        """Call `function` on the event loop, in the order of the calls of this; False after the end."""
-        with self._gate:
-            if not self._is_over:
-                self._loop.call_soon_threadsafe(function)
-            return not self._is_over
+        """Call `function` on the event loop, in the order of the calls of this; False when that has ended.
+
+        It takes no lock, as a signal handler may call it on a thread that is in here.
+        """
+        if self._is_over:
+            return False
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:  # it was closed in this moment
+            return False
+        return True
 
     def stop(self) -> None:
         """Close what is open, which takes `CLOSING_SECONDS` at most, and end the thread."""
-        self.call_soon(self._loop.stop)
+        self.call_soon(self._end)
         self._thread.join(CLOSING_SECONDS + 2)
 
     def forget(self) -> None:
@@ -110,18 +119,23 @@ class LoopThread:
 
     # --- in the thread ---
 
+    def _end(self) -> None:
+        if not self._is_over:  # a second one is not to stop the closing
+            self._loop.stop()
+
     def _main(self) -> None:
         try:
             self._loop.run_forever()
         except (SystemExit, KeyboardInterrupt):  # a task raised it: that ends the loop, and its owner gets it, too
             pass
         finally:
-            with self._gate:
-                self._is_over = True
+            self._is_over = True
             try:
                 self._loop.run_until_complete(self._close())
             finally:
                 self._loop.close()
+                for call in tuple(self._calls):
+                    call.refuse()
 
     async def _close(self) -> None:
         try:
@@ -150,13 +164,12 @@ class _Call(Generic[T]):
         done: Released when there is a result.
     """
 
-    _task: asyncio.Task[T]
-
     def __init__(self, work: Work[T], tasks: set[asyncio.Task[Any]]) -> None:
         self.done = threading.Lock()
         self.done.acquire()
         self._work = work
         self._tasks = tasks
+        self._task: asyncio.Task[T] | None = None
 
     def start(self) -> None:
         self._task = self._own(self._work())
@@ -164,19 +177,26 @@ class _Call(Generic[T]):
 
     def abandon(self, undo: Callable[[T], Coroutine[Any, Any, object]]) -> None:
         """Nobody waits any more."""
-        if not hasattr(self, "_task"):  # interrupted before it began
+        if self._task is None:  # interrupted before it began
             return
         if not self._task.cancel() and not self._task.cancelled() and self._task.exception() is None:
             self._own(undo(self._task.result()))
 
+    def refuse(self) -> None:
+        """The loop has ended before this."""
+        if self.done.locked():
+            self.done.release()
+
     def result(self) -> T:
         """What the coroutine has given or raised. Called once."""
+        task = self._task
+        self._task = None
         try:
-            if self._task.cancelled():
+            if task is None or not task.done() or task.cancelled():
                 raise InvalidInput(STOPPED)
-            return self._task.result()
+            return task.result()
         finally:
-            del self._task  # an exception in it would hold itself, by way of this frame
+            del task  # an exception in it would hold itself, by way of this frame
 
     def _own(self, work: Coroutine[Any, Any, V]) -> asyncio.Task[V]:
         task = asyncio.get_running_loop().create_task(work)

@@ -11,7 +11,7 @@ from duologue.client import RealtimeClient
 from duologue.errors import InvalidInput
 from duologue.sync.loop_thread import STOPPED, LoopThread
 
-_guard = threading.Lock()
+_guard = threading.RLock()  # a signal handler may come here while its thread is here
 _current: LoopThread | None = None
 _threads: dict[RealtimeClient, LoopThread] = {}  # until the client is closed
 _is_exiting = False
@@ -24,16 +24,21 @@ def thread_of(client: RealtimeClient) -> LoopThread:
         InvalidInput: The program is exiting.
     """
     global _current
-    with _guard:
-        thread = _threads.get(client)
-        if thread is None:
+    thread = _threads.get(client)  # without the lock, whose owner may wait for the loop, which asks here, too
+    if thread is None:
+        with _guard:
             if _is_exiting:
                 raise InvalidInput(STOPPED)
             if _current is None or _current.is_over:
                 _current = LoopThread()
-            thread = _threads[client] = _current
+            thread = _threads.setdefault(client, _current)
             thread.clients.add(client)
-        return thread
+    return thread
+
+
+def _running() -> set[LoopThread]:
+    """More than one where a signal handler has started its own while one was being started."""
+    return {thread for thread in (_current, *tuple(_threads.values())) if thread is not None}
 
 
 def forget_client(client: RealtimeClient) -> None:
@@ -62,8 +67,9 @@ def _stop() -> None:
     global _is_exiting
     with _guard:
         _is_exiting = True
-    if _current is not None:
-        _current.stop()
+    for thread in _running():
+        if not thread.is_of_parent:
+            thread.stop()
 
 
 # There is no public way to act before the executors' own handler, which is called after those that came later.
@@ -79,10 +85,10 @@ atexit.register(_stop)
 def _forget_parent() -> None:
     """The parent's thread is not here, its sockets are not ours to close, and its locks may be held."""
     global _guard, _current
-    _guard = threading.Lock()
-    if _current is not None:
-        _current.forget()
-        _current = None
+    _guard = threading.RLock()
+    for thread in _running():
+        thread.forget()
+    _current = None
 
 
 if hasattr(os, "register_at_fork"):

@@ -40,21 +40,28 @@ def connect(
     if not isinstance(client, RealtimeClient):
         raise InvalidInput(f"connect takes a client of duologue, not {type(client).__name__}.")
     thread = thread_of(client)
+    return thread.run(
+        lambda: open_session(client, options, unsupported=unsupported), undo=lambda late: late._session.aclose()
+    )
 
-    async def open_session() -> Session:
-        layered = LayeredClient(client, lambda link: HandoverLayer(link, thread))
-        session = await layered.create_session(options, unsupported=unsupported)
-        handover = session.get_service(HandoverLayer)
-        assert handover is not None
-        return Session(session, handover, thread)
 
-    return thread.run(open_session, undo=lambda late: late._session.aclose())
+async def open_session(
+    client: RealtimeClient, options: SessionOptions | None, *, unsupported: Unsupported | None
+) -> Session:
+    """What `connect` does on the event loop."""
+    thread = thread_of(client)
+    layered = LayeredClient(client, lambda link: HandoverLayer(link, thread))
+    session = await layered.create_session(options, unsupported=unsupported)
+    handover = session.get_service(HandoverLayer)
+    assert handover is not None
+    return Session(session, handover, thread)
 
 
 def close(client: RealtimeClient) -> None:
     """Close a client that was used with `connect`: its sessions, and whatever it owns. Harmless when it is closed.
 
-    In a child process it does nothing to a client of the parent.
+    A session that is opening meanwhile, in another thread, is given up. In a child process it does nothing to a client
+    of the parent.
     """
     thread = thread_of(client)
     if not (thread.is_of_parent or thread.is_over):
