@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from duologue import messages as m
@@ -16,6 +17,8 @@ from duologue.conversation import Conversation
 from duologue.errors import ConnectRefused, CutOff, HungUp, SessionEnded
 from duologue.middleware import FunctionInvocation
 from duologue.options import SessionOptions
+from duologue.protocols.openai import AZURE_PREVIEW, OPENAI
+from duologue.providers.azure import AzureOpenAIRealtimeClient
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.openai import OpenAIRealtimeClient
 from duologue.runtime import ProtocolLink
@@ -88,6 +91,21 @@ def _client(emulator: OpenAIEmulator) -> RealtimeClient:
     return client.with_middleware(FunctionInvocation())
 
 
+def _on_websockets(emulator: OpenAIEmulator) -> RealtimeClient:
+    """The other transport."""
+    connection = msgspec.structs.replace(_CONNECTION, transport="websockets")
+    client = OpenAIRealtimeClient("model", base_url=emulator.url, api_key="key", connection=connection)
+    return client.with_middleware(FunctionInvocation())
+
+
+def _in_beta(emulator: OpenAIEmulator) -> RealtimeClient:
+    """Another dialect."""
+    client = AzureOpenAIRealtimeClient(
+        "deployment", endpoint=emulator.http_url, api_key="key", api_version="preview", connection=_CONNECTION
+    )
+    return client.with_middleware(FunctionInvocation())
+
+
 @asynccontextmanager
 async def _nothing_left() -> AsyncIterator[None]:
     """No task, no socket, no object of the session may be left."""
@@ -104,9 +122,13 @@ def _open_files() -> int:
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
-async def _converse(emulator: OpenAIEmulator, conversation: Conversation) -> SessionEnded | None:
+async def _converse(
+    emulator: OpenAIEmulator,
+    conversation: Conversation,
+    make_client: Callable[[OpenAIEmulator], RealtimeClient] = _client,
+) -> SessionEnded | None:
     """Ask, have a tool called, hear the answer; gives how the session ended, if it did not last."""
-    async with _client(emulator) as client:
+    async with make_client(emulator) as client:
         try:
             async with asyncio.timeout(20), client.create_session(SessionOptions(tools=(get_weather,))) as session:
                 await session.send_audio(bytes(960))
@@ -140,6 +162,20 @@ async def test_that_the_session_ends_with_the_right_exception(name: str, stage: 
         assert end.provider == "openai"
         assert conversation.active_response is None
         del end  # its traceback holds what has raised it
+
+
+@pytest.mark.parametrize("name", [*ENDS, *GOES_ON])
+@pytest.mark.parametrize("make_client", [_on_websockets, _in_beta])
+async def test_another_transport_and_another_dialect(
+    name: str, make_client: Callable[[OpenAIEmulator], RealtimeClient]
+) -> None:
+    fault = ENDS[name][0] if name in ENDS else GOES_ON[name]
+    dialect = AZURE_PREVIEW if make_client is _in_beta else OPENAI
+    async with _nothing_left(), OpenAIEmulator(_replies(), dialect=dialect) as emulator:
+        emulator.inject(fault, at="response.created")
+        end = await _converse(emulator, Conversation(), make_client)
+        assert type(end) is (ENDS[name][1] if name in ENDS else type(None))
+        del end
 
 
 @pytest.mark.parametrize("stage", STAGES)
