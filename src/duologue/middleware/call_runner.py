@@ -74,9 +74,9 @@ class CallRunner:
         call, tool = invocation.call, invocation.tool
         seconds = self._timeout if tool.timeout is None and not in_background else tool.timeout
         limit = asyncio.timeout(seconds)
-        invocation.enter()
         try:
             async with limit:
+                invocation.enter()  # not before: the timer would keep it until its time, as part of its context
                 value = await (invocation.invoke() if self._invoker is None else self._invoker(invocation))
         except InvalidArguments as error:
             return Outcome(failure(call, str(error)))

@@ -105,7 +105,7 @@ class ContentPartDone(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
     part: Content
 
 
-class OutputTextDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of, gc=False):
+class OutputTextDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
     """More text (``response.output_text.delta``)."""
 
     text: str
@@ -117,7 +117,7 @@ class OutputTextDone(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
     text: str
 
 
-class OutputAudioDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of, gc=False):
+class OutputAudioDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
     """More audio (``response.output_audio.delta``).
 
     Attributes:
@@ -134,7 +134,7 @@ class OutputAudioDone(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
     """No more audio for this part (``response.output_audio.done``)."""
 
 
-class OutputTranscriptDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of, gc=False):
+class OutputTranscriptDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
     """More of the words that the audio says (``response.output_audio_transcript.delta``)."""
 
     text: str

@@ -19,6 +19,7 @@ class Gate:
     """Holds messages back until the words before them have passed. Where nothing is held, all go through at once."""
 
     def __init__(self) -> None:
+        self.refused: list[m.FunctionCall] = []  # calls of stopped answers, which nobody is going to answer
         self._held: deque[tuple[ServerMessage, Answer | None, int]] = deque()  # each with the words that it needs
 
     def holds(self, answer: Answer) -> bool:
@@ -40,8 +41,14 @@ class Gate:
         return ()
 
     def _take_rest(self, message: ServerMessage, answer: Answer) -> Sequence[ServerMessage]:
-        cut = without_unsaid(message, answer)
+        cut = self._cut(message, answer)
         return () if cut is None else self.take(cut, None)
+
+    def _cut(self, message: ServerMessage, answer: Answer) -> ServerMessage | None:
+        item = message.item if isinstance(message, m.OutputItemDone) else None
+        if isinstance(item, m.FunctionCall) and item.status == "completed":
+            self.refused.append(item)
+        return without_unsaid(message, answer)
 
     def release(self) -> list[ServerMessage]:
         """What may go on now, after more words have passed or an answer was stopped."""
@@ -52,7 +59,7 @@ class Gate:
                 released.append(message)
             elif not answer.is_stopped:
                 break
-            elif (cut := without_unsaid(message, answer)) is not None:
+            elif (cut := self._cut(message, answer)) is not None:
                 released.append(cut)
             self._held.popleft()
         return released

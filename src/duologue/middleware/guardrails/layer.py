@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from duologue import messages as m
-from duologue.errors import SessionEnded, Stopped
+from duologue.errors import SessionEnded, Stopped, UnsupportedOperation
 from duologue.link import Link
 from duologue.messages.base import ServerMessage
 from duologue.middleware.guardrails.answers import Answer, Answers
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("duologue.guardrails")
 _REMEMBERED = 256  # items of the user
+
+_NOT_RUN = "The call was not run: the answer that it belongs to was stopped."
 
 
 class GuardrailsLayer(StoppingLayer):
@@ -99,6 +102,7 @@ class GuardrailsLayer(StoppingLayer):
     def _hand_on(self, message: ServerMessage, answer: Answer | None) -> None:
         for passed in self._gate.take(message, answer):
             self.deliver(passed)
+        self._refuse_calls()
 
     def _created(self, created: m.ResponseCreated) -> None:
         answer, order = self._answers.created(created)
@@ -286,6 +290,19 @@ class GuardrailsLayer(StoppingLayer):
     def _release(self) -> None:
         for message in self._gate.release():
             self.deliver(message)
+        self._refuse_calls()
+
+    def _refuse_calls(self) -> None:
+        """Calls of a stopped answer do not run: tell the model, which waits for their results."""
+        refused, self._gate.refused = self._gate.refused, []
+        if refused:
+            self.spawn(self._send_refusals(refused), name="guardrails")
+
+    async def _send_refusals(self, calls: list[m.FunctionCall]) -> None:
+        with suppress(SessionEnded, UnsupportedOperation):
+            for call in calls:
+                result = m.FunctionResult(call_id=call.call_id, name=call.name, output=_NOT_RUN, is_error=True)
+                await self.inner.send(m.ItemCreate(item=result))
 
     def _report(self, judgement: Judgement, outcome: Outcome) -> None:
         judgement = replace(judgement, outcome=outcome)
