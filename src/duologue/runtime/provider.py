@@ -246,7 +246,7 @@ class ProviderLink(Link):
                 f"This session takes {expected}, and the audio is {message.format}. Use "
                 "with_middleware(AudioConversion()) to convert it, or open the session with that format."
             )
-        if len(message.audio) % expected.sample_bytes:
+        if len(message.audio) % 2 and len(message.audio) % expected.sample_bytes:  # a sample has one byte or two
             raise InvalidAudio(
                 f"{len(message.audio)} bytes are no whole samples of {expected}. Nothing was sent. Keep the odd byte "
                 "for the next chunk, or use with_middleware(AudioConversion()), which does."
