@@ -62,7 +62,7 @@ class MessageBuffer(ABC):
         if type(message) is m.Interrupted:
             self._put_ahead(message)
         else:
-            size = _size(message)
+            size = size_of(message)
             self._messages.append((message, size))
             self._bytes += size
         if (self._bytes > self._max_bytes or len(self._messages) > self._max_messages) and not self._paused:
@@ -91,7 +91,7 @@ class MessageBuffer(ABC):
         return message
 
     def _put_back(self, message: m.ServerMessage) -> None:
-        size = _size(message)
+        size = size_of(message)
         self._messages.appendleft((message, size))
         self._bytes += size
 
@@ -103,7 +103,7 @@ class MessageBuffer(ABC):
             if not (type(message) is m.OutputAudioDelta and (stale is None or message.response_id == stale))
         ]
         place = next((index for index, (message, _) in enumerate(kept) if type(message) not in _STAYS_AHEAD), len(kept))
-        kept.insert(place, (interruption, _size(interruption)))
+        kept.insert(place, (interruption, size_of(interruption)))
         self._messages = deque(kept)
         self._bytes = sum(size for _, size in kept)
 
@@ -169,7 +169,8 @@ class Inbox(MessageBuffer):
 _STAYS_AHEAD = (m.SessionCreated, m.Interrupted)
 
 
-def _size(message: m.ServerMessage) -> int:
+def size_of(message: m.ServerMessage) -> int:
+    """About how many bytes a message holds, its frame included."""
     size = _OVERHEAD + len(message.audio) if type(message) is m.OutputAudioDelta else _OVERHEAD
     meta: Meta | None = getattr(message, "_meta", None)  # without the property: this is done for every message
     return size if meta is None or meta.frame is None else size + len(meta.frame)

@@ -60,6 +60,15 @@ def demo(
     raise typer.Exit(0 if went_well else FAILED)
 
 
+def _check_talk(is_given_turns: bool, microphone: bool, saves_fast: bool) -> None:
+    if not (is_given_turns or microphone):
+        _refuse("say something: give --file, --text or --mic.")
+    if microphone and is_given_turns:
+        _refuse("--mic goes without --file and --text.")
+    if saves_fast:
+        _refuse("--save records in real time; leave --fast out.")
+
+
 @app.command()
 def talk(
     provider: o.Provider = "local",
@@ -88,12 +97,7 @@ def talk(
 
     The exit status is 0 if every turn came, and ended well.
     """
-    if not (files or texts or microphone):
-        _refuse("say something: give --file, --text or --mic.")
-    if microphone and (files or texts):
-        _refuse("--mic goes without --file and --text.")
-    if fast and save:
-        _refuse("--save records in real time; leave --fast out.")
+    _check_talk(bool(files or texts), microphone, bool(fast and save))
 
     async def work() -> int:
         from duologue.cli.providers import ProviderRequest

@@ -8,7 +8,7 @@ import time
 from collections import deque
 
 from duologue.errors import ConcurrentRead, SessionEnded
-from duologue.inbox import MAX_BYTES, MAX_MESSAGES, MessageBuffer, _size
+from duologue.inbox import MAX_BYTES, MAX_MESSAGES, MessageBuffer, size_of
 from duologue.link import Link, Receiver
 from duologue.messages.base import ServerMessage
 from duologue.runtime import SessionLayer
@@ -65,7 +65,7 @@ class ThreadInbox:
 
     def received(self, message: ServerMessage) -> None:
         """Add a message."""
-        size = _size(message)
+        size = size_of(message)
         self._messages_in += 1
         self._bytes_in += size
         self._arrived.append((message, size))

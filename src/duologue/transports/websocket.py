@@ -79,9 +79,7 @@ async def connect_websocket(
     """
     server = server_of(url)
     offered = subprotocol_names(subprotocols)
-    extra = request_headers(headers)
-    if offered:
-        extra.append(("Sec-WebSocket-Protocol", ", ".join(offered)))
+    offer = {"Sec-WebSocket-Protocol": ", ".join(offered)} if offered else {}
     way = proxy_for(server, proxy)
     goal = f"{server} through the proxy" if way else str(server)
     limits = limits or WebSocketLimits()
@@ -96,7 +94,7 @@ async def connect_websocket(
                 proxy=way,
                 proxy_ssl_context=shared_context() if way and way.startswith("https:") else None,
                 socket_factory=lambda endpoint: dialer.dial(endpoint.host, endpoint.port),
-                extra_headers=extra,
+                extra_headers=[*request_headers(headers), *offer.items()],
                 max_redirects=0,
                 max_frame_size=limits.max_message_size,
                 enable_auto_pong=False,
