@@ -23,7 +23,7 @@ _PATIENCE = 120  # s, for one client's process
 
 _FULL: dict[str, Any] = {
     "audio_ms": [20, 100, 400],
-    "checked": 200,  # deltas whose checksum is taken, which also warms up
+    "checked": 200,  # deltas whose checksum is taken
     "deltas": 2_000,
     "turns": 50,
     "chunks": 1_000,
@@ -38,7 +38,9 @@ _QUICK = {**_FULL, "deltas": 400, "turns": 20, "chunks": 400, "sessions": 10, "s
 def _clients() -> list[Client]:
     return [
         Client("floor", "floor: picows, msgspec, pybase64", peer=False),
-        Client("ours", "duologue", peer=False),
+        Client("floor_iterated", "floor behind async for", peer=False),
+        Client("ours", "duologue, async for", peer=False),
+        Client("ours_listening", "duologue, listen", peer=False),
         Client("raw_websockets", "websockets, json, base64", peer=False),
         Client("openai_python", "openai-python"),
         Client("openai_agents_model", "openai-agents, model layer"),
@@ -156,8 +158,9 @@ def main() -> None:
     live = f"{sizes['sessions']} live sessions, {sizes['per_second']} events a second each"
     stream_tables(clients, floor, sizes["audio_ms"], live)
     connecting_table(clients, sizes["idle"])
-    if "ours" in by_module:
-        targets_table(by_module["ours"], floor, [c for c in clients if c.peer], sizes["audio_ms"])
+    for name in ("ours", "ours_listening"):
+        if name in by_module:
+            targets_table(by_module[name], floor, [c for c in clients if c.peer], sizes["audio_ms"])
 
 
 if __name__ == "__main__":

@@ -54,14 +54,14 @@ class Column:
 
 
 class Ratio(Column):
-    """A column of ratios to one client's median."""
+    """A column of ratios to one client, each in the same round: the machine is not equally fast in all of them."""
 
     def __init__(self, title: str, pick: Pick, base: Client) -> None:
         super().__init__(title, pick, 2)
         self._base = base
 
     def cell(self, client: Client) -> str:
-        return f"{client.median(self.pick) / self._base.median(self.pick):.2f}"
+        return f"{ratio(client, self._base, self.pick):.2f}"
 
 
 class _Table:
@@ -144,7 +144,7 @@ def targets_table(ours: Client, floor: Client, peers: Sequence[Client], audio_ms
     middle = flood_of(len(audio_ms) // 2)
     size = audio_ms[len(audio_ms) // 2]
     tls = ours.connecting.get("wss", {})
-    table = _Table("Targets", ["at most", "is", ""])
+    table = _Table(f"Targets: {ours.title}", ["at most", "is", ""])
     for title, limit, reached in (
         ("live, in step ÷ floor", 1.3, _beside(ours, of("in_step"), [floor])),
         ("live, in step ÷ best peer", 1 / 3, _beside(ours, of("in_step"), peers)),
@@ -160,5 +160,11 @@ def targets_table(ours: Client, floor: Client, peers: Sequence[Client], audio_ms
             table.row(title, [f"{limit:.2f}", f"{reached:.2f}", "reached" if reached <= limit else "MISSED"])
 
 
+def ratio(client: Client, base: Client, pick: Pick) -> float:
+    """The median of the ratios of each round."""
+    pairs = zip(client.rounds, base.rounds, strict=False)  # a round may be missing where a client failed
+    return statistics.median(pick(figures) / pick(other) for figures, other in pairs)
+
+
 def _beside(ours: Client, pick: Pick, others: Sequence[Client]) -> float | None:
-    return ours.median(pick) / min(other.median(pick) for other in others) if others else None
+    return max(ratio(ours, other, pick) for other in others) if others else None

@@ -101,7 +101,7 @@ class _AudioLoop:
 
     async def next(self) -> m.ServerMessage:
         """The next message for the loop's body."""
-        return await self._inbox.get()
+        return await self._inbox
 
     async def _guard(self, work: Work) -> None:
         """Run `work`; what it raises ends the loop."""

@@ -1,32 +1,27 @@
-"""What has arrived and was not read yet: the only queue between a provider and the reader."""
+"""The reader's end of a session, on its event loop."""
 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable
-from types import TracebackType
+import contextvars
+from collections.abc import Callable, Generator
+from typing import Any, NoReturn
 
 from duologue import messages as m
-from duologue.errors import ConcurrentRead, SessionEnded, SessionFailed
-from duologue.messages.base import Meta
+from duologue.errors import ConcurrentRead
+from duologue.message_buffer import MAX_BYTES, MAX_MESSAGES, MessageBuffer
 
-MAX_BYTES = 32 * 2**20
-MAX_MESSAGES = 100_000
-_OVERHEAD = 200  # bytes that a message without a payload is reckoned to hold
+Handler = Callable[[m.ServerMessage], object]
 
 
-class MessageBuffer(ABC):
-    """What a reader will get. It protects memory: it never drops and never blocks the sender, but says when it is full.
+class Inbox(MessageBuffer):
+    """The queue of a session, for one reader at a time: one that awaits it for the next message, or one that listens.
 
-    Subclasses bring the reader, who waits for `_wake`, and gets what `_take` or `_ending` gives.
-
-    Args:
-        pause: Called when it holds more than `max_bytes` or `max_messages`.
-        resume: Called when it is half empty again.
-        on_end: Called when nothing more will come.
+    A future for every message would cost more than everything else that is done for it. So the inbox itself is what its
+    reader's task awaits, again and again: it follows the protocol by which asyncio's tasks await futures of any make.
     """
+
+    _asyncio_future_blocking = False  # set when it is awaited, and taken back by the task
 
     def __init__(
         self,
@@ -37,140 +32,148 @@ class MessageBuffer(ABC):
         max_bytes: int = MAX_BYTES,
         max_messages: int = MAX_MESSAGES,
     ) -> None:
-        self._pause = pause
-        self._resume = resume
-        self._on_end = on_end
-        self._max_bytes = max_bytes
-        self._max_messages = max_messages
-        self._messages: deque[tuple[m.ServerMessage, int]] = deque()  # each with its size
-        self._bytes = 0
-        self._paused = False
-        self._traceback: TracebackType | None = None  # where a layer raised
-        self.end: SessionEnded | None = None
-        """Why nothing more will come."""
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    @property
-    def size(self) -> int:
-        """About how many bytes are held."""
-        return self._bytes
-
-    def received(self, message: m.ServerMessage) -> None:
-        """Add a message; an interruption goes ahead, and the audio that it makes stale goes."""
-        if type(message) is m.Interrupted:
-            self._put_ahead(message)
-        else:
-            size = size_of(message)
-            self._messages.append((message, size))
-            self._bytes += size
-        if (self._bytes > self._max_bytes or len(self._messages) > self._max_messages) and not self._paused:
-            self._paused = True
-            self._pause()
-        self._wake()
-
-    def ended(self, end: SessionEnded) -> None:
-        """After what is held, reading raises `end`."""
-        self.end = end
-        if end.__cause__ is not None:
-            self._traceback = end.__cause__.__traceback__
-        self._on_end()
-        self._wake()
-
-    @abstractmethod
-    def _wake(self) -> None:
-        """There is something for a reader that waits."""
-
-    def _take(self) -> m.ServerMessage:
-        message, size = self._messages.popleft()
-        self._bytes -= size
-        if self._paused and self._bytes * 2 < self._max_bytes and len(self._messages) * 2 < self._max_messages:
-            self._paused = False
-            self._resume()
-        return message
-
-    def _put_back(self, message: m.ServerMessage) -> None:
-        size = size_of(message)
-        self._messages.appendleft((message, size))
-        self._bytes += size
-
-    def _put_ahead(self, interruption: m.Interrupted) -> None:
-        stale = interruption.response_id
-        kept = [
-            (message, size)
-            for message, size in self._messages
-            if not (type(message) is m.OutputAudioDelta and (stale is None or message.response_id == stale))
-        ]
-        place = next((index for index, (message, _) in enumerate(kept) if type(message) not in _STAYS_AHEAD), len(kept))
-        kept.insert(place, (interruption, size_of(interruption)))
-        self._messages = deque(kept)
-        self._bytes = sum(size for _, size in kept)
-
-    def _ending(self) -> BaseException:
-        """What a reader gets when nothing is left: what a layer raised comes as it is."""
-        assert self.end is not None
-        if isinstance(self.end, SessionFailed) and self.end.__cause__ is not None:
-            return self.end.__cause__.with_traceback(self._traceback)
-        return self.end.with_traceback(None)
-
-
-class Inbox(MessageBuffer):
-    """The queue of a session, for a reader on its event loop."""
-
-    _waiter: asyncio.Future[None] | None = None
-    _handed: m.ServerMessage | None = None  # to the reader that waited, and not taken yet; before all that is held
+        super().__init__(pause, resume, on_end, max_bytes=max_bytes, max_messages=max_messages)
+        self._loop = asyncio.get_running_loop()
+        self._is_read = False
+        self._handed: m.ServerMessage | None = None  # to a reader that waited; before all that is held
+        self._wake_reader: Callable[[Inbox], object] | None = None  # while one waits, and was not woken yet
+        self._context: contextvars.Context  # of that reader
+        self._cancelled: tuple[str | None] | None = None
+        self._handle: Handler | None = None  # while somebody listens
+        self._listening: asyncio.Future[None] | None = None
+        self._raised: Exception | None = None
 
     def __len__(self) -> int:
         return super().__len__() + (self._handed is not None)
 
     def received(self, message: m.ServerMessage) -> None:
         """Add a message, or hand it to the reader that waits for it."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        if (handle := self._handle) is not None:
+            try:
+                handle(message)
+            except Exception as error:  # noqa: BLE001 - raised to the listener
+                self._raised = error
+                self._stop_listening()
+            return
+        if self._wake_reader is not None:
             self._handed = message
-            waiter.set_result(None)
+            self._wake()
             return
         if type(message) is m.Interrupted and (handed := self._handed) is not None:  # it is not too late for that one
             self._handed = None
             self._put_back(handed)
-        super().received(message)
+        self._put(message)  # nobody waits
+
+    def received_last(self, message: m.ServerMessage) -> None:
+        """The same, as the last thing that the caller does: a reader that waits goes on at once, within this call.
+
+        That saves a turn of the event loop. It cannot be done within a task, as tasks do not nest.
+        """
+        wake = self._wake_reader
+        if wake is None or asyncio.current_task(self._loop) is not None:
+            self.received(message)
+            return
+        self._handed = message
+        self._wake_reader = None
+        try:
+            self._context.run(wake, self)
+        except (SystemExit, KeyboardInterrupt) as stop:  # raised by the reader, to stop the event loop
+            self._loop.call_soon(_raise, stop)
+
+    def _wake(self) -> None:
+        if (wake := self._wake_reader) is not None:
+            self._wake_reader = None
+            self._loop.call_soon(wake, self, context=self._context)
+        elif self._handle is not None:
+            self._stop_listening()
+
+    # --- one message ---
 
     async def get(self) -> m.ServerMessage:
-        """The next message. A cancelled call loses nothing.
+        """The next message, as awaiting the inbox gives it."""
+        return await self
+
+    def __await__(self) -> Generator[Any, None, m.ServerMessage]:
+        """The next message. A cancelled read loses nothing.
 
         Raises:
-            ConcurrentRead: Another task is reading.
+            ConcurrentRead: Somebody is reading.
             SessionEnded: Nothing is left, and nothing will come. What a layer raised comes as it is.
         """
-        if self._waiter is not None:
-            raise ConcurrentRead(
-                "Another task is already reading this session. Read it in one task and hand the messages on."
-            )
+        if self._is_read:
+            raise _already_read()
         while (message := self._handed) is None:
             if self._messages:
                 return self._take()
             if self.end is not None:
                 raise self._ending()
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._is_read = self._asyncio_future_blocking = True
             try:
-                await self._waiter
+                yield self
             finally:
-                self._waiter = None
+                self._is_read = False
+                self._wake_reader = None
         self._handed = None
         return message
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    # --- every message ---
+
+    async def listen(self, handle: Handler) -> NoReturn:
+        """Call `handle` with what is held, and with every message from now on, as it comes.
+
+        Raises:
+            ConcurrentRead: Somebody is reading.
+            SessionEnded: Nothing is left, and nothing will come. What a layer or `handle` raised comes as it is.
+        """
+        if self._is_read:
+            raise _already_read()
+        self._is_read = True
+        try:
+            if (message := self._handed) is not None:
+                self._handed = None
+                handle(message)
+            while self._messages:
+                handle(self._take())
+            if self.end is None:
+                self._listening = self._loop.create_future()
+                self._handle = handle
+                await self._listening
+        finally:
+            self._handle = self._listening = None
+            self._is_read = False
+        error, self._raised = self._raised, None
+        raise self._ending() if error is None else error
+
+    def _stop_listening(self) -> None:
+        self._handle = None
+        if self._listening is not None and not self._listening.done():
+            self._listening.set_result(None)
+
+    # --- a future, to the task that awaits it ---
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(self, wake: Callable[[Inbox], object], *, context: contextvars.Context) -> None:
+        self._wake_reader = wake
+        self._context = context
+
+    def cancel(self, msg: str | None = None) -> bool:
+        if self._wake_reader is None:
+            return False  # it is about to go on anyway
+        self._cancelled = (msg,)
+        self._wake()
+        return True
+
+    def result(self) -> None:
+        if self._cancelled is not None:
+            (reason,), self._cancelled = self._cancelled, None
+            raise asyncio.CancelledError() if reason is None else asyncio.CancelledError(reason)
 
 
-# SessionCreated is always the first message, and interruptions keep their order.
-_STAYS_AHEAD = (m.SessionCreated, m.Interrupted)
+def _already_read() -> ConcurrentRead:
+    return ConcurrentRead("Another task is already reading this session. Read it in one task and hand the messages on.")
 
 
-def size_of(message: m.ServerMessage) -> int:
-    """About how many bytes a message holds, its frame included."""
-    size = _OVERHEAD + len(message.audio) if type(message) is m.OutputAudioDelta else _OVERHEAD
-    meta: Meta | None = getattr(message, "_meta", None)  # without the property: this is done for every message
-    return size if meta is None or meta.frame is None else size + len(meta.frame)
+def _raise(error: BaseException) -> None:
+    raise error

@@ -248,13 +248,13 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             return self
         stated = {name: value for name, value in _values(over).items() if value is not None}
         stated["extra"] = {**self.extra, **over.extra}
-        known = {name: value for name, value in stated.items() if name in self.__struct_fields__}
-        if len(known) < len(stated):
-            if issubclass(type(over), type(self)):
-                return type(over)(**{**_values(self), **stated})  # type: ignore[return-value]
-            lost = sorted(set(stated) - set(known))
-            raise InvalidInput(f"{type(self).__name__} has no {', '.join(lost)}; use {type(over).__name__} for both.")
-        return msgspec.structs.replace(self, **known)
+        lost = stated.keys() - self.__struct_fields__ if type(over) is not type(self) else ()
+        if not lost:
+            return msgspec.structs.replace(self, **stated)
+        if issubclass(type(over), type(self)):
+            return type(over)(**{**_values(self), **stated})  # type: ignore[return-value]
+        names = ", ".join(sorted(lost))
+        raise InvalidInput(f"{type(self).__name__} has no {names}; use {type(over).__name__} for both.")
 
     def stated(self) -> tuple[str, ...]:
         """The names of the options that are stated."""
@@ -268,5 +268,4 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         return None
 
 
-def _values(options: SessionOptions) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in options.__struct_fields__}
+_values = msgspec.structs.asdict

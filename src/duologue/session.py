@@ -120,11 +120,28 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
     async def __anext__(self) -> m.ServerMessage:
         """The next message. A cancelled call loses nothing, and reading can go on after it."""
         try:
-            return await self._inbox.get()
+            return await self._inbox
         except SessionClosed as end:
             if end is not self.ended:  # another session's, raised by a layer
                 raise
             raise StopAsyncIteration from None
+
+    async def listen(self, handle: Callable[[m.ServerMessage], object]) -> None:
+        """Call `handle` with every message the moment it arrives, until the session ends: the least that reading costs.
+
+        It takes the place of iteration, and comes back when iteration would end. `handle` is a plain function, and has
+        to be quick: the session goes on when it returns. What it raises is raised here; the messages after that one can
+        still be read, and so they can when this call was cancelled.
+
+        Raises:
+            ConcurrentRead: Another task is reading.
+            SessionEnded: The session ended, and not because our side asked.
+        """
+        try:
+            await self._inbox.listen(handle)
+        except SessionClosed as end:
+            if end is not self.ended:
+                raise
 
     # --- the end ---
 

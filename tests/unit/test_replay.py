@@ -241,7 +241,7 @@ async def test_that_a_reader_that_is_far_behind_is_waited_for(path: Path, monkey
     session = await client.with_middleware(Recording(path)).create_session()
     client.link.push(*[m.InputAudioCleared()] * 30)
     await session.aclose()
-    monkeypatch.setattr("duologue.inbox.MessageBuffer.__init__.__kwdefaults__", {"max_bytes": 10**9, "max_messages": 9})
+    monkeypatch.setattr("duologue.inbox.Inbox.__init__.__kwdefaults__", {"max_bytes": 10**9, "max_messages": 9})
     async with ReplayClient(path, speed=None).create_session() as session:
         for _ in range(100):
             await asyncio.sleep(0)

@@ -94,7 +94,7 @@ class _Listener(picows.WSListener):
         self.room.set()
 
 
-class _Session:
+class FloorSession:
     def __init__(self, transport: picows.WSTransport, listener: _Listener) -> None:
         self._transport = transport
         self._listener = listener
@@ -105,7 +105,7 @@ class _Session:
             await self._listener.room.wait()
 
 
-async def connect(base_url: str, sink: Sink) -> _Session:
+async def connect(base_url: str, sink: Sink) -> FloorSession:
     transport, listener = await picows.ws_connect(
         lambda: _Listener(sink),
         realtime_url(base_url),
@@ -114,4 +114,4 @@ async def connect(base_url: str, sink: Sink) -> _Session:
     )
     assert isinstance(listener, _Listener)
     await listener.created.wait()
-    return _Session(transport, listener)
+    return FloorSession(transport, listener)

@@ -13,7 +13,7 @@ from peers.sink import Sink
 
 
 @cache
-def _client(base_url: str) -> OpenAIRealtimeClient:
+def client_for(base_url: str) -> OpenAIRealtimeClient:
     return OpenAIRealtimeClient(MODEL, api_key=KEY, base_url=base_url)
 
 
@@ -39,4 +39,4 @@ class _Session:
 
 
 async def connect(base_url: str, sink: Sink) -> _Session:
-    return _Session(await _client(base_url).create_session(), sink)
+    return _Session(await client_for(base_url).create_session(), sink)

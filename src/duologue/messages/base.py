@@ -23,11 +23,15 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
     frame: bytes | str | None = None
 
 
+Arrival = tuple[float, int, bytes | str]
+"""What a message of a wire holds until somebody asks for its `Meta`: seconds, sequence, frame."""
+
+
 class _MetaSlot:
     """A place for `Meta` that is no field: neither equality nor JSON sees it."""
 
     __slots__ = ("_meta",)
-    _meta: Meta
+    _meta: Meta | Arrival
 
 
 def tag_of(class_name: str) -> str:
@@ -77,7 +81,12 @@ class ServerMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def meta(self) -> Meta | None:
         """Where the message comes from; None where no provider made it."""
-        return getattr(self, "_meta", None)
+        meta: Meta | Arrival | None = getattr(self, "_meta", None)
+        if isinstance(meta, tuple):
+            arrived, sequence, frame = meta
+            meta = Meta(int(arrived * 1e9), sequence, frame)
+            force_setattr(self, "_meta", meta)
+        return meta
 
     @property
     def raw_representation(self) -> Any:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 from duologue.errors import SessionEnded
+from duologue.messages import InputAudioAppend
 from duologue.messages.base import Message
 from duologue.options import SessionOptions
 from duologue.transports.base import Closed, Frame
@@ -46,6 +47,13 @@ class Protocol(ABC, Generic[Sent, Received]):
         Raises:
             UnsupportedOperation: This wire has no way to say it.
         """
+
+    def audio_frame(self, message: InputAudioAppend) -> Frame | None:
+        """What `send` would queue for a piece of audio, where that is one frame, always; None: it has to be sent.
+
+        Only what was sent before goes ahead of it, and that has been fetched. It is asked for many times a second.
+        """
+        return None
 
     @abstractmethod
     def receive(self, frame: Frame) -> list[Received]:

@@ -96,6 +96,7 @@ class ProviderLink(Link):
         self._clock = clock
         self._receiver: Receiver | None = None
         self._route = Route()
+        self._last_route = Route()
         self._early: deque[ServerMessage] = deque()
         self._end: SessionEnded | None = None
         self._sequencer = ResponseSequencer(options)
@@ -156,6 +157,7 @@ class ProviderLink(Link):
         over = self._end
         self._receiver = receiver
         self._route = Route(receiver)
+        self._last_route = Route(receiver, last=True)
         while self._early and self._end is over:
             self._push(self._early.popleft())
         if over is not None:
@@ -273,7 +275,8 @@ class ProviderLink(Link):
     def _take_one(self, message: ServerMessage) -> None:
         kind = type(message)
         if kind in DELTAS:
-            self._take_delta(message)
+            if self._note_delta(message, self._clock()):
+                self._push(message)
             return
         if kind is m.InputTranscriptDelta:
             self._turns.mark(message)
@@ -290,14 +293,14 @@ class ProviderLink(Link):
             self._write_requests(requests)
         self._note_waiting()
 
-    def _take_delta(self, message: Any) -> None:
-        """Take a piece of an answer, one of `DELTAS`. It begins and ends nothing, and comes often."""
-        if type(message) is m.OutputAudioDelta and not self._playback.audio(message, self._clock()):
-            return
+    def _note_delta(self, message: Any, now: float) -> bool:
+        """Note a piece of an answer, one of `DELTAS`, and tell whether it is to be handed on."""
+        if type(message) is m.OutputAudioDelta and not self._playback.audio(message, now):
+            return False
         turn = self._turns.turn_of(message.response_id)
         if turn is not None and message.turn_id is None:
             force_setattr(message, "turn_id", turn)
-        self._push(message)
+        return True
 
     def _note_options(self, message: ServerMessage) -> None:
         """Keep `options` at what holds, and hand on the application's own tools rather than the provider's copies."""

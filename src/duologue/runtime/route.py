@@ -23,11 +23,17 @@ class Watcher:
 
 
 class Route(dict[type[ServerMessage], Push]):
-    """For each kind of message, the nearest receiver above that watches it."""
+    """For each kind of message, the nearest receiver above that watches it.
 
-    def __init__(self, receiver: Receiver | None = None) -> None:
+    Args:
+        receiver: The next one.
+        last: For messages that are handed over as the last thing that is done: the reader may go on at once.
+    """
+
+    def __init__(self, receiver: Receiver | None = None, *, last: bool = False) -> None:
         super().__init__()
         self._receiver = receiver
+        self._last = last
 
     def __missing__(self, kind: type[ServerMessage]) -> Push:
         receiver = self._receiver
@@ -35,8 +41,9 @@ class Route(dict[type[ServerMessage], Push]):
             receiver = receiver.above
         if receiver is None:
             raise RuntimeError("This layer is not connected yet: deliver messages once the session has opened.")
-        self[kind] = receiver.received
-        return self[kind]
+        push: Push = getattr(receiver, "received_last", receiver.received) if self._last else receiver.received
+        self[kind] = push
+        return push
 
 
 def tell_ended(receiver: Receiver, end: SessionEnded) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Callable
 
 from duologue import messages as m
 from duologue.messages.base import ClientMessage, ServerMessage, set_turn
@@ -36,6 +37,8 @@ class TurnTracker:
         self._turn: str | None = None  # the turn that is open
         self._answered = False  # whether it has had a response
         self._turn_of: dict[str, str] = {}  # response or item id → turn id
+        self.turn_of: Callable[[str], str | None] = self._turn_of.get
+        """The turn that a response belongs to."""
         self._running: set[str] = set()  # responses that are not done
         self._owed: dict[str, str | None] = {}  # function call → the turn that waits for its result; None: it has it
         self._over: deque[str] = deque(maxlen=_REMEMBERED)  # turns of a session without responses that have ended
@@ -51,10 +54,6 @@ class TurnTracker:
         if isinstance(message, m.ItemCreate) and isinstance(message.item, m.FunctionResult):
             self._owe(message.item.call_id, None)
         return []
-
-    def turn_of(self, response_id: str) -> str | None:
-        """The turn that a response belongs to."""
-        return self._turn_of.get(response_id)
 
     def mark(self, message: ServerMessage) -> None:
         """Mark a message that begins and ends nothing: by its response, else by its item, else as the open turn's."""

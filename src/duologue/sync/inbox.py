@@ -8,8 +8,8 @@ import time
 from collections import deque
 
 from duologue.errors import ConcurrentRead, SessionEnded
-from duologue.inbox import MAX_BYTES, MAX_MESSAGES, MessageBuffer, size_of
 from duologue.link import Link, Receiver
+from duologue.message_buffer import MAX_BYTES, MAX_MESSAGES, MessageBuffer, size_of
 from duologue.messages.base import ServerMessage
 from duologue.runtime import SessionLayer
 from duologue.sync.loop_thread import LoopThread

@@ -29,15 +29,16 @@ class WebSocketTransport(ABC):
 
     subprotocol: str | None = None
     request_id: str | None = None
+    more_follows = False
 
     def __init__(self, limits: WebSocketLimits) -> None:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._limits = limits
         self._delivery = Delivery(self._read, self._receiver_failed)
+        self.congested = False
         self._ending: Closed | None = None  # nothing is written any more, and why
         self._over = asyncio.Event()
-        self._full = False  # as `_room`, without a call
         self._room = asyncio.Event()
         self._room.set()
         self._abort_timer: asyncio.TimerHandle | None = None
@@ -55,12 +56,8 @@ class WebSocketTransport(ABC):
     def write(self, frame: Frame) -> None:
         if self._ending is None:
             self._send(frame)
-            if self._full:
+            if self.congested:
                 self._check_queue()
-
-    @property
-    def congested(self) -> bool:
-        return self._full
 
     async def drain(self) -> None:
         while not self._room.is_set():
@@ -94,14 +91,19 @@ class WebSocketTransport(ABC):
     # --- what the library below reports ---
 
     def _opened(self) -> None:
-        """The handshake is done: nothing is read until the start, and the peer is watched."""
-        self._read(False)
+        """The handshake is done, and the peer is watched from now on."""
         if self._limits.ping_interval or self._limits.idle_timeout:
             self._timer.watch(self)
 
     def _message_received(self, frame: Frame) -> None:
         self._message_came = True
-        self._delivery.push(frame)
+        if (receiver := self._delivery.direct) is None:
+            self._delivery.push(frame)
+            return
+        try:
+            receiver.frame_received(frame)
+        except Exception as error:  # noqa: BLE001 - reported
+            self._receiver_failed(error)
 
     def _control_received(self) -> None:
         self._heard = True
@@ -123,11 +125,11 @@ class WebSocketTransport(ABC):
         self._delivery.discard()
 
     def _writing_paused(self) -> None:
-        self._full = True
+        self.congested = True
         self._room.clear()
 
     def _writing_resumed(self) -> None:
-        self._full = False
+        self.congested = False
         self._room.set()
 
     def _lost(self, how: Closed | None = None) -> None:
@@ -157,7 +159,7 @@ class WebSocketTransport(ABC):
         self._abort()
 
     def _check_queue(self) -> None:
-        if self._full and self._queued() > self._limits.max_queue:
+        if self.congested and self._queued() > self._limits.max_queue:
             self._cut(f"The peer does not take what is sent: {self._queued()} bytes wait.")
 
     def check(self, now: float) -> None:

@@ -10,9 +10,9 @@ from duologue.transports.base import Closed, Frame, FrameReceiver
 
 
 class Delivery:
-    """Hands frames to a receiver; keeps what arrives while it is paused, which it is until it starts.
+    """Hands frames to a receiver; keeps what arrives while it is paused, or before it starts.
 
-    Pausing stops the socket too. What is kept is therefore no more than what had been read from it by then.
+    That stops the socket too. What is kept is therefore no more than what had been read from it by then.
 
     Args:
         read: Called with whether the socket is to be read from now on.
@@ -25,7 +25,9 @@ class Delivery:
         self._receiver: FrameReceiver | None = None
         self._kept: deque[Frame] = deque()
         self._paused = False
-        self._direct: FrameReceiver | None = None  # the receiver, while nothing stands between it and the socket
+        self.direct: FrameReceiver | None = None
+        """The receiver, while nothing stands between it and the socket."""
+        self._reads = True
         self._discards = False
         self._closed: Closed | None = None
         self._scheduled = False
@@ -33,7 +35,7 @@ class Delivery:
     @property
     def blocked(self) -> bool:
         """Whether the socket is not being read."""
-        return self._direct is None and not self._discards
+        return self.direct is None and not self._discards
 
     def start(self, receiver: FrameReceiver) -> None:
         """Begin, with what has been kept."""
@@ -43,9 +45,9 @@ class Delivery:
     def pause(self) -> None:
         """Hand over nothing more, from this frame on."""
         self._paused = True
-        if self._direct is not None:
-            self._direct = None
-            self._read(False)
+        if self.direct is not None:
+            self.direct = None
+            self._want(False)
 
     def resume(self) -> None:
         """Go on with what has been kept, then with the socket."""
@@ -55,32 +57,33 @@ class Delivery:
     def discard(self) -> None:
         """Drop what was not handed over, and all that still comes; the end is told nevertheless."""
         self._kept.clear()
-        self._direct = None
+        self.direct = None
         if not self._discards:
             self._discards = True
             if self._closed is None:
-                self._read(True)
+                self._want(True)
         self._go_on()
 
     def push(self, frame: Frame) -> None:
-        """Take a frame from the socket."""
-        if (receiver := self._direct) is not None:
-            try:
-                receiver.frame_received(frame)
-            except Exception as error:  # noqa: BLE001 - reported
-                self._failed(error)
-        elif not self._discards:
+        """Take a frame from the socket that cannot be handed over directly."""
+        if not self._discards:
             self._kept.append(frame)
+            self._want(False)
 
     def close(self, how: Closed) -> None:
         """The connection is over: tell it, behind what has been kept."""
         self._closed = how
-        self._direct = None
+        self.direct = None
         if self._kept or (receiver := self._receiver) is None:
             self._go_on()
         else:
             self._receiver = None
             receiver.connection_closed(how)
+
+    def _want(self, more: bool) -> None:
+        if more != self._reads:
+            self._reads = more
+            self._read(more)
 
     def _go_on(self) -> None:
         if self._receiver is None or (self._paused and not self._discards):
@@ -89,9 +92,9 @@ class Delivery:
             if not self._scheduled:
                 self._scheduled = True
                 asyncio.get_running_loop().call_soon(self._hand_over)
-        elif self._direct is None and not self._discards:
-            self._direct = self._receiver
-            self._read(True)
+        elif self.direct is None and not self._discards:
+            self.direct = self._receiver
+            self._want(True)
 
     def _hand_over(self) -> None:
         self._scheduled = False

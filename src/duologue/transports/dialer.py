@@ -28,10 +28,11 @@ class Dialer:
         Raises:
             OSError: None did.
         """
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = (_Address(family, kind, protocol, address) for family, kind, protocol, _, address in found)
+        addresses = _families_in_turn(await _resolve(host, port))
         try:
-            return await self._race(deque(_families_in_turn(addresses)))
+            if len(addresses) == 1:
+                return await self._try(addresses[0])
+            return await self._race(deque(addresses))
         except BaseException:
             if self._socket is not None:
                 self._socket.close()
@@ -39,7 +40,7 @@ class Dialer:
 
     async def _race(self, waiting: deque[_Address]) -> socket.socket:
         failure: BaseException | None = None
-        running: set[asyncio.Task[None]] = set()
+        running: set[asyncio.Task[socket.socket]] = set()
         try:
             while waiting or running:
                 if waiting:
@@ -58,7 +59,7 @@ class Dialer:
             await asyncio.gather(*running, return_exceptions=True)
         raise failure or OSError("the name has no address")
 
-    async def _try(self, address: _Address) -> None:
+    async def _try(self, address: _Address) -> socket.socket:
         """The first to connect is the one; all others close what they have."""
         candidate = socket.socket(address.family, address.kind, address.protocol)
         try:
@@ -66,6 +67,7 @@ class Dialer:
             await asyncio.get_running_loop().sock_connect(candidate, address.address)
             if self._socket is None:
                 self._socket = candidate
+            return self._socket
         finally:
             if candidate is not self._socket:
                 candidate.close()
@@ -82,6 +84,15 @@ class _Address(NamedTuple):
     kind: int
     protocol: int
     address: Any  # a tuple of the family's own
+
+
+async def _resolve(host: str, port: int) -> list[_Address]:
+    loop = asyncio.get_running_loop()
+    try:  # an address needs no thread to be looked up in
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [_Address(family, kind, protocol, address) for family, kind, protocol, _, address in found]
 
 
 def _families_in_turn(addresses: Iterable[_Address]) -> list[_Address]:

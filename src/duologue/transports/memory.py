@@ -16,6 +16,7 @@ class MemoryTransport:
     """
 
     def __init__(self, high_water: int = 64) -> None:
+        self.more_follows = False
         self._peer: MemoryTransport | None = None
         self._receiver: FrameReceiver | None = None
         self._arrived: deque[Frame] = deque()
@@ -81,9 +82,11 @@ class MemoryTransport:
         self._scheduled = False
         receiver = self._receiver
         while receiver is not None and self._arrived and not self._paused:
-            receiver.frame_received(self._arrived.popleft())
-        if len(self._arrived) < self._high_water:
-            self._room.set()
+            frame = self._arrived.popleft()
+            self.more_follows = bool(self._arrived)
+            if len(self._arrived) < self._high_water:
+                self._room.set()
+            receiver.frame_received(frame)
         if self._closed is not None and receiver is not None and not self._arrived:
             self._receiver = None
             receiver.connection_closed(self._closed)

@@ -134,7 +134,7 @@ class PicowsTransport(WebSocketTransport):
         self._bytes_as = _BINARY if limits.binary else _TEXT
 
     def _send(self, frame: Frame) -> None:
-        self._wire.send(self._bytes_as if type(frame) is bytes else _TEXT, frame)
+        self._wire.send(_TEXT if type(frame) is str else self._bytes_as, frame)
 
     def _send_ping(self) -> None:
         self._wire.send_ping()
@@ -173,6 +173,7 @@ class _Listener(WSListener):
         super().__init__()
         self._limits = limits
         self._assembler = MessageAssembler(limits.max_message_size)
+        self._within = False  # as the assembler's `open`
         self._connection: PicowsTransport | None = None
         self._chosen: str | None = None
         self._request_id: str | None = None
@@ -208,25 +209,33 @@ class _Listener(WSListener):
         connection._opened()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
         if transport.is_close_frame_sent:
-            if frame.msg_type is _CLOSE:
+            if kind is _CLOSE:
                 transport.disconnect()
             return
         connection = self._connection
         if connection is None:  # given up, and this came in the same read as the handshake
             return
-        kind = frame.msg_type
         try:
-            if kind is not _TEXT or not frame.fin or self._assembler.open or frame.rsv1 or frame.rsv2 or frame.rsv3:
+            if not frame.fin or self._within or frame.rsv1 or frame.rsv2 or frame.rsv3:
                 self._uncommon(connection, kind, frame)
                 return
-            text = frame.get_payload_as_utf8_text()
+            message: Frame
+            if kind is _TEXT:
+                message = frame.get_payload_as_utf8_text()
+            elif kind is _BINARY:
+                message = frame.get_payload_as_bytes()
+            else:
+                self._uncommon(connection, kind, frame)
+                return
         except UnicodeDecodeError:
             connection._violated(not_utf8())
         except ProtocolViolation as violation:
             connection._violated(violation)
         else:
-            connection._message_received(text)
+            connection.more_follows = not frame.last_in_buffer
+            connection._message_received(message)
 
     def _uncommon(self, connection: PicowsTransport, kind: WSMsgType, frame: WSFrame) -> None:
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
@@ -238,7 +247,9 @@ class _Listener(WSListener):
             message = self._assembler.proceed(payload, final=final)
         else:
             message = None
+        self._within = self._assembler.open
         if message is not None:
+            connection.more_follows = not frame.last_in_buffer
             connection._message_received(message)
             return
         connection._control_received()

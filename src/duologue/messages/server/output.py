@@ -105,7 +105,7 @@ class ContentPartDone(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
     part: Content
 
 
-class OutputTextDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
+class OutputTextDelta(_OutputPart, frozen=True, kw_only=True, gc=False, tag=tag_of):
     """More text (``response.output_text.delta``)."""
 
     text: str
@@ -117,7 +117,7 @@ class OutputTextDone(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
     text: str
 
 
-class OutputAudioDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
+class OutputAudioDelta(_OutputPart, frozen=True, kw_only=True, gc=False, tag=tag_of):
     """More audio (``response.output_audio.delta``).
 
     Attributes:
@@ -134,7 +134,7 @@ class OutputAudioDone(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
     """No more audio for this part (``response.output_audio.done``)."""
 
 
-class OutputTranscriptDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
+class OutputTranscriptDelta(_OutputPart, frozen=True, kw_only=True, gc=False, tag=tag_of):
     """More of the words that the audio says (``response.output_audio_transcript.delta``)."""
 
     text: str
@@ -164,7 +164,7 @@ class OutputAudioCleared(ServerMessage, frozen=True, kw_only=True, tag=tag_of):
     response_id: str | None = None
 
 
-class ReasoningDelta(_OutputPart, frozen=True, kw_only=True, tag=tag_of):
+class ReasoningDelta(_OutputPart, frozen=True, kw_only=True, gc=False, tag=tag_of):
     """More of the model's thoughts; never part of the answer."""
 
     text: str

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -31,7 +33,7 @@ from duologue.protocols.openai.expiry import Expiry
 from duologue.protocols.openai.items import read_item
 from duologue.protocols.openai.long_frames import LONG, decode_long
 from duologue.protocols.openai.memory import Remembered, SentMessages
-from duologue.protocols.openai.reading import READERS, Reader, is_whole, with_aliases
+from duologue.protocols.openai.reading import READERS, is_whole, with_aliases
 from duologue.protocols.openai.responses import read_error_detail, read_response
 from duologue.protocols.openai.running import RunningResponses
 from duologue.protocols.openai.session_reading import may_answer, read_session, with_rate
@@ -71,6 +73,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._awaits_greeting = awaits_greeting
         self._writer = CommandWriter(dialect)
         self._running = RunningResponses(tags=dialect.capabilities.metadata)
+        self._gated, self._formats = self._running.gated, self._running.formats
         self._sent = SentMessages()
         self._approvals = Remembered()
         self._items_done = Remembered()
@@ -87,30 +90,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._output_audio = PCM16_24K
         self._bare_pcm = bare_pcm(dialect)
         self._acknowledgements = Acknowledgements(dialect)
-        self._readers = self._all_readers()
-
-    def _all_readers(self) -> dict[type[Any], Reader]:
-        stateful: dict[type[wire.ServerEvent], Reader] = {
-            wire.AudioDelta: self._audio_delta,
-            wire.SessionCreated: self._session_created,
-            wire.SessionUpdated: self._session_updated,
-            wire.SessionFinished: self._session_finished,
-            wire.Error: self._error,
-            wire.ItemAdded: self._item_added,
-            wire.ItemCreated: self._item_added,
-            wire.ItemDone: self._item_done,
-            wire.OutputItemDone: self._output_item_done,
-            wire.ResponseCreated: self._response_created,
-            wire.ResponseDone: self._response_done,
-            wire.BareTranscriptionDelta: self._acknowledgements.transcripts.delta,
-            wire.BareTranscriptionDone: self._acknowledgements.transcripts.done,
-        }
-        if not self._dialect.confirms_truncation:
-            stateful[wire.AudioDelta] = lambda event: self._acknowledgements.heard(self._audio_delta(event))
-        if self._dialect.late_audio_done:
-            late = LateAudioDone()
-            stateful |= {wire.ContentPartDone: late.part_done, wire.AudioDone: late.audio_done}
-        return {**READERS, **with_aliases(stateful)}
+        self._late_audio = LateAudioDone()
+        self._own_readers = _own_readers(dialect.confirms_truncation, dialect.late_audio_done)
 
     # --- down ---
 
@@ -129,6 +110,9 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         ]
         if not self._awaits_greeting:
             self._ask()
+
+    def audio_frame(self, message: m.InputAudioAppend) -> Frame | None:
+        return encode_append(message)
 
     def send(self, message: ClientMessage) -> None:
         if type(message) is m.InputAudioAppend:
@@ -175,12 +159,16 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
                 event = _decoder.decode_leniently(frame)
             except UnreadableFrame as error:
                 return self._up([_undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
-        reader = self._readers.get(type(event))
-        if reader is None:
-            return self._up([_raw(event, frame)])
-        if self._running.gated and self._is_gated(event):
+        if self._gated and self._is_gated(event):
             return []
-        messages = reader(event)
+        kind = type(event)
+        messages: list[ServerMessage]
+        if (own_reader := self._own_readers.get(kind)) is not None:
+            messages = own_reader(self, event)
+        elif (reader := READERS.get(kind)) is not None:
+            messages = reader(event)
+        else:
+            messages = [_raw(event, frame)]
         return messages if self.state is _OPEN else self._up(messages)
 
     def _up(self, messages: list[ServerMessage]) -> list[ServerMessage]:
@@ -191,7 +179,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         return []
 
     def _is_gated(self, event: Any) -> bool:
-        return isinstance(event, _DELTAS) and event.response_id in self._running.gated
+        return isinstance(event, _DELTAS) and event.response_id in self._gated
 
     def _audio_delta(self, event: wire.AudioDelta) -> list[ServerMessage]:
         try:
@@ -209,9 +197,12 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
                 output_index=event.output_index,
                 content_index=event.content_index,
                 audio=audio,
-                format=self._running.format_of(event.response_id, self._output_audio),
+                format=self._formats.get(event.response_id, self._output_audio),
             )
         ]
+
+    def _noted_audio_delta(self, event: wire.AudioDelta) -> list[ServerMessage]:
+        return self._acknowledgements.heard(self._audio_delta(event))
 
     # --- the session ---
 
@@ -388,6 +379,34 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             return []
         expiring = self._expiry.tick(now)
         return [*self._acknowledgements.take(), *([] if expiring is None else [expiring])]
+
+
+OwnReader = Callable[[OpenAIClientProtocol, Any], list[ServerMessage]]
+
+
+@functools.cache
+def _own_readers(confirms_truncation: bool, late_audio_done: bool) -> dict[type[Any], OwnReader]:
+    """How the events become messages whose meaning depends on what came before; one table for all sessions."""
+    own = OpenAIClientProtocol
+    readers: dict[type[wire.ServerEvent], OwnReader] = {
+        wire.AudioDelta: own._audio_delta if confirms_truncation else own._noted_audio_delta,
+        wire.SessionCreated: own._session_created,
+        wire.SessionUpdated: own._session_updated,
+        wire.SessionFinished: own._session_finished,
+        wire.Error: own._error,
+        wire.ItemAdded: own._item_added,
+        wire.ItemCreated: own._item_added,
+        wire.ItemDone: own._item_done,
+        wire.OutputItemDone: own._output_item_done,
+        wire.ResponseCreated: own._response_created,
+        wire.ResponseDone: own._response_done,
+        wire.BareTranscriptionDelta: lambda protocol, event: protocol._acknowledgements.transcripts.delta(event),
+        wire.BareTranscriptionDone: lambda protocol, event: protocol._acknowledgements.transcripts.done(event),
+    }
+    if late_audio_done:
+        readers[wire.ContentPartDone] = lambda protocol, event: protocol._late_audio.part_done(event)
+        readers[wire.AudioDone] = lambda protocol, event: protocol._late_audio.audio_done(event)
+    return with_aliases(readers)
 
 
 def _undecodable(text: str, event_id: str | None = None) -> m.ErrorReported:

@@ -39,25 +39,6 @@ class CommandWriter:
     def __init__(self, dialect: Dialect) -> None:
         self.options = SessionOptions()
         self._dialect = dialect
-        self._writers: dict[type[ClientMessage], Callable[[Any], list[JsonObject]]] = {
-            m.SessionUpdate: lambda message: [self.session_update(message.options, message.id)],
-            m.InputAudioCommit: self._commit,
-            m.InputAudioClear: lambda message: [_event("input_audio_buffer.clear", message.id)],
-            m.InputAudioEnd: self._audio_end,
-            m.InputImageAppend: self._image,
-            m.UserTurnStart: self._turn_start,
-            m.UserTurnEnd: self._turn_end,
-            m.ItemCreate: self._item_create,
-            m.ItemDelete: lambda message: [_event("conversation.item.delete", message.id, item_id=message.item_id)],
-            m.ItemRetrieve: lambda message: [_event("conversation.item.retrieve", message.id, item_id=message.item_id)],
-            m.ItemTruncate: self._item_truncate,
-            m.ResponseCreate: self._response_create,
-            m.ResponseCancel: self._response_cancel,
-            m.Say: self._say,
-            m.OutputAudioPlayed: lambda message: [],
-            m.OutputAudioClear: lambda message: [_event("output_audio_buffer.clear", message.id)],
-            m.FunctionCallApproval: self._approval,
-        }
 
     def write(self, message: ClientMessage) -> list[JsonObject]:
         """The events for `message`, in order.
@@ -65,10 +46,10 @@ class CommandWriter:
         Raises:
             UnsupportedOperation: The wire has no way to say it.
         """
-        writer = self._writers.get(type(message))
-        if writer is None:
+        write = _WRITERS.get(type(message))
+        if write is None:
             raise UnsupportedOperation(f"sending {type(message).__name__}", self._dialect.provider)
-        return writer(message)
+        return write(self, message)
 
     def session_update(self, options: SessionOptions, event_id: str | None) -> JsonObject:
         """The event that asks for `options`."""
@@ -187,6 +168,29 @@ class CommandWriter:
         # The answer is an item, and the wire wants it to have an id; one answer for a request makes it unique.
         written["id"] = f"mcpr_{message.approval_id[-26:]}"
         return [_event("conversation.item.create", message.id, item=written)]
+
+
+Writer = Callable[[CommandWriter, Any], list[JsonObject]]
+
+_WRITERS: dict[type[ClientMessage], Writer] = {
+    m.SessionUpdate: lambda writer, message: [writer.session_update(message.options, message.id)],
+    m.InputAudioCommit: CommandWriter._commit,
+    m.InputAudioClear: lambda _, message: [_event("input_audio_buffer.clear", message.id)],
+    m.InputAudioEnd: CommandWriter._audio_end,
+    m.InputImageAppend: CommandWriter._image,
+    m.UserTurnStart: CommandWriter._turn_start,
+    m.UserTurnEnd: CommandWriter._turn_end,
+    m.ItemCreate: CommandWriter._item_create,
+    m.ItemDelete: lambda _, message: [_event("conversation.item.delete", message.id, item_id=message.item_id)],
+    m.ItemRetrieve: lambda _, message: [_event("conversation.item.retrieve", message.id, item_id=message.item_id)],
+    m.ItemTruncate: CommandWriter._item_truncate,
+    m.ResponseCreate: CommandWriter._response_create,
+    m.ResponseCancel: CommandWriter._response_cancel,
+    m.Say: CommandWriter._say,
+    m.OutputAudioPlayed: lambda _, message: [],
+    m.OutputAudioClear: lambda _, message: [_event("output_audio_buffer.clear", message.id)],
+    m.FunctionCallApproval: CommandWriter._approval,
+}
 
 
 def begins_response(event: JsonObject) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from duologue import messages as m
 from duologue.items import FunctionResult, Item, MessageItem
@@ -16,6 +16,7 @@ from duologue.protocols.openai.usage import read_logprobs, read_usage
 from duologue.protocols.openai.values import as_float, as_int, as_objects, as_text
 
 Reader = Callable[[Any], list[ServerMessage]]
+AnyReader = TypeVar("AnyReader", bound=Callable[..., list[ServerMessage]])
 
 
 def _where(event: Any) -> dict[str, Any]:
@@ -253,7 +254,7 @@ _READERS: dict[type[wire.ServerEvent], Reader] = {
 }
 
 
-def with_aliases(readers: dict[type[wire.ServerEvent], Reader]) -> dict[type[Any], Reader]:
+def with_aliases(readers: dict[type[wire.ServerEvent], AnyReader]) -> dict[type[Any], AnyReader]:
     """The readers, for every dialect's names."""
     aliased = {alias: readers[event] for alias, event in ALIASES.items() if event in readers}
     return {**readers, **aliased}

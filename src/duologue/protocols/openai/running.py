@@ -29,6 +29,7 @@ class RunningResponses:
 
     Attributes:
         gated: Responses that were cancelled and have not ended: their deltas are of no use any more.
+        formats: Of the responses that run, the audio formats that are their own.
 
     Args:
         tags: Whether the wire carries metadata: then requests are tagged, and a response is known to be the answer
@@ -37,6 +38,7 @@ class RunningResponses:
 
     def __init__(self, *, tags: bool) -> None:
         self.gated: set[str] = set()
+        self.formats: dict[str, AudioFormat] = {}
         self._tags = tags
         self._requests: dict[str, _Request] = {}
         self._running: dict[str, m.ResponseCreated] = {}
@@ -73,6 +75,8 @@ class RunningResponses:
         request = self._answered(fields)
         message = m.ResponseCreated(**fields)
         self._running[message.response_id] = message
+        if message.output_audio is not None:
+            self.formats[message.response_id] = message.output_audio
         while len(self._running) > _REMEMBERED:
             self._forget(next(iter(self._running)))
         cancelled = request is not None and request.cancelled
@@ -101,11 +105,6 @@ class RunningResponses:
             for request in self._requests.values():
                 request.cancelled = request.cancelled or not request.out_of_band
 
-    def format_of(self, response_id: str, default: AudioFormat) -> AudioFormat:
-        """The format of a response's audio."""
-        running = self._running.get(response_id)
-        return default if running is None else running.output_audio or default
-
     def is_out_of_band(self, response_id: str) -> bool:
         """Whether a response that runs is no part of the conversation."""
         running = self._running.get(response_id)
@@ -120,6 +119,7 @@ class RunningResponses:
             fields.update(id=None, turn_id=None, status="failed", error=error)
             ends.append(m.ResponseDone(**fields))
         self._running.clear()
+        self.formats.clear()
         self._requests.clear()
         self.gated.clear()
         return ends
@@ -147,4 +147,5 @@ class RunningResponses:
 
     def _forget(self, response_id: str) -> None:
         self._running.pop(response_id, None)
+        self.formats.pop(response_id, None)
         self.gated.discard(response_id)
