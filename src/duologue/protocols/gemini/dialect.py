@@ -1,0 +1,98 @@
+"""What differs between the two services, and between the generations of models."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+
+class ModelFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generation of models can do in a live session.
+
+    Attributes:
+        name: How it is called here.
+        text_output: It can write instead of speaking.
+        content_after_answers: It takes ``clientContent`` once it has answered; else what is written goes out as
+            ``realtimeInput.text``.
+        seeds_in_client_content: A history needs ``historyConfig``, and must be the first thing that is sent.
+        updates_context: Instructions and tools can change in a running session (``contextUpdate``).
+        thinking: Whether thinking is bounded by a number of tokens, by a level, or not at all.
+        affective_dialog: It can be asked to follow the user's tone.
+        proactive_audio: Whether it may decide not to answer: on request, always, or never.
+        translates: It translates what it hears (sessions of kind ``"translation"``).
+        max_session_seconds: How long a connection lasts, in s.
+    """
+
+    name: str
+    text_output: bool = False
+    content_after_answers: bool = True
+    seeds_in_client_content: bool = False
+    updates_context: bool = False
+    thinking: Literal["budget", "level"] | None = None
+    affective_dialog: bool = False
+    proactive_audio: Literal["on request", "always", "never"] = "never"
+    translates: bool = False
+    max_session_seconds: float = 600.0
+
+
+HALF_CASCADE = ModelFamily(name="half-cascade", text_output=True)
+"""Gemini 2.0 Flash Live, and the 2.5 models without native audio."""
+
+GEMINI_2_5 = ModelFamily(name="gemini-2.5", thinking="budget", affective_dialog=True, proactive_audio="on request")
+"""Gemini 2.5 with native audio."""
+
+GEMINI_3_1 = ModelFamily(name="gemini-3.1", content_after_answers=False, seeds_in_client_content=True, thinking="level")
+
+GEMINI_3_8 = ModelFamily(
+    name="gemini-3.8",
+    seeds_in_client_content=True,
+    updates_context=True,
+    proactive_audio="always",
+    max_session_seconds=58 * 60.0,
+)
+
+_VERSION = re.compile(r"gemini-(?:live-)?(\d+)(?:\.(\d+))?")
+
+
+def family_of(model: str | None) -> ModelFamily:
+    """The family that a model's name tells, with or without ``models/`` and the like before it.
+
+    A model whose name tells nothing counts as Gemini 2.5, which most names of live models mean.
+    """
+    name = (model or "").rpartition("/")[2]
+    found = _VERSION.search(name)
+    if found is None:
+        return GEMINI_2_5
+    version = (int(found[1]), int(found[2] or 0))
+    family = GEMINI_2_5
+    if version < (2, 5) or (version < (3, 0) and "native-audio" not in name and "live" in name):
+        family = HALF_CASCADE
+    elif version >= (3, 8):
+        family = GEMINI_3_8
+    elif version >= (3, 0):
+        family = GEMINI_3_1
+    return msgspec.structs.replace(family, translates=True) if "translate" in name else family
+
+
+class GeminiDialect(msgspec.Struct, frozen=True, kw_only=True):
+    """Which service is at the other end, with which models.
+
+    Attributes:
+        provider: How errors and telemetry call it.
+        service: Google's developer API, or Vertex AI.
+        family: What the models can do.
+    """
+
+    provider: str
+    service: Literal["developer", "vertex"]
+    family: ModelFamily = GEMINI_2_5
+
+    def for_model(self, model: str | None) -> GeminiDialect:
+        """The same service with the family that `model` tells."""
+        return msgspec.structs.replace(self, family=family_of(model))
+
+
+GEMINI = GeminiDialect(provider="gemini", service="developer")
+VERTEX_AI = GeminiDialect(provider="vertex-ai", service="vertex")
