@@ -18,6 +18,7 @@ class ModelFamily(msgspec.Struct, frozen=True, kw_only=True):
             ``realtimeInput.text``.
         seeds_in_client_content: A history needs ``historyConfig``, and must be the first thing that is sent.
         updates_context: Instructions and tools can change in a running session (``contextUpdate``).
+        background_by_default: A function does not block unless it says so.
         thinking: Whether thinking is bounded by a number of tokens, by a level, or not at all.
         affective_dialog: It can be asked to follow the user's tone.
         proactive_audio: Whether it may decide not to answer: on request, always, or never.
@@ -30,6 +31,7 @@ class ModelFamily(msgspec.Struct, frozen=True, kw_only=True):
     content_after_answers: bool = True
     seeds_in_client_content: bool = False
     updates_context: bool = False
+    background_by_default: bool = False
     thinking: Literal["budget", "level"] | None = None
     affective_dialog: bool = False
     proactive_audio: Literal["on request", "always", "never"] = "never"
@@ -49,6 +51,7 @@ GEMINI_3_8 = ModelFamily(
     name="gemini-3.8",
     seeds_in_client_content=True,
     updates_context=True,
+    background_by_default=True,
     proactive_audio="always",
     max_session_seconds=58 * 60.0,
 )
