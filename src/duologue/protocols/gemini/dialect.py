@@ -86,16 +86,22 @@ class GeminiDialect(msgspec.Struct, frozen=True, kw_only=True):
         provider: How errors and telemetry call it.
         service: Google's developer API, or Vertex AI.
         family: What the models can do.
+        models: What the wire has before the bare name of a model.
     """
 
     provider: str
     service: Literal["developer", "vertex"]
     family: ModelFamily = GEMINI_2_5
+    models: str = "models/"
 
     def for_model(self, model: str | None) -> GeminiDialect:
         """The same service with the family that `model` tells."""
         return msgspec.structs.replace(self, family=family_of(model))
 
+    def resource(self, model: str | None) -> str | None:
+        """The name of a model on the wire; one with a slash in it is such a name already."""
+        return self.models + model if model is not None and "/" not in model else model
+
 
 GEMINI = GeminiDialect(provider="gemini", service="developer")
-VERTEX_AI = GeminiDialect(provider="vertex-ai", service="vertex")
+VERTEX_AI = GeminiDialect(provider="vertex-ai", service="vertex", models="publishers/google/models/")

@@ -24,7 +24,7 @@ def write_setup(options: SessionOptions, dialect: GeminiDialect) -> JsonObject:
         UnsupportedOperation: The service has no way to do what an option asks for.
     """
     setup: JsonObject = {}
-    put(setup, "model", options.model)
+    put(setup, "model", dialect.resource(options.model))
     setup["generationConfig"] = _generation(options, dialect)
     if options.instructions:
         setup["systemInstruction"] = {"parts": [{"text": options.instructions}]}
