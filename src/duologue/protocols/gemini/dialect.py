@@ -22,7 +22,7 @@ class ModelFamily(msgspec.Struct, frozen=True, kw_only=True):
         thinking: Whether thinking is bounded by a number of tokens, by a level, or not at all.
         affective_dialog: It can be asked to follow the user's tone.
         proactive_audio: Whether it may decide not to answer: on request, always, or never.
-        translates: It translates what it hears (sessions of kind ``"translation"``).
+        translates: It translates what it hears, and does nothing else: no instructions, no tools, audio alone.
         max_session_seconds: How long a connection lasts, in s.
     """
 
@@ -56,6 +56,9 @@ GEMINI_3_8 = ModelFamily(
     max_session_seconds=58 * 60.0,
 )
 
+LIVE_TRANSLATE = ModelFamily(name="live-translate", content_after_answers=False, translates=True)
+"""Gemini 3.5 Live Translate."""
+
 _VERSION = re.compile(r"gemini-(?:live-)?(\d+)(?:\.(\d+))?")
 
 
@@ -66,17 +69,17 @@ def family_of(model: str | None) -> ModelFamily:
     """
     name = (model or "").rpartition("/")[2]
     found = _VERSION.search(name)
+    if "translate" in name:
+        return LIVE_TRANSLATE
     if found is None:
         return GEMINI_2_5
     version = (int(found[1]), int(found[2] or 0))
-    family = GEMINI_2_5
-    if version < (2, 5) or (version < (3, 0) and "native-audio" not in name and "live" in name):
-        family = HALF_CASCADE
-    elif version >= (3, 8):
-        family = GEMINI_3_8
-    elif version >= (3, 0):
-        family = GEMINI_3_1
-    return msgspec.structs.replace(family, translates=True) if "translate" in name else family
+    if version >= (3, 8):
+        return GEMINI_3_8
+    if version >= (3, 0):
+        return GEMINI_3_1
+    is_older = version < (2, 5) or ("live" in name and "native-audio" not in name)
+    return HALF_CASCADE if is_older else GEMINI_2_5
 
 
 class GeminiDialect(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +96,11 @@ class GeminiDialect(msgspec.Struct, frozen=True, kw_only=True):
     service: Literal["developer", "vertex"]
     family: ModelFamily = GEMINI_2_5
     models: str = "models/"
+
+    @property
+    def ends_audio_stream(self) -> bool:
+        """Whether it can be told that the audio pauses; else silence tells it."""
+        return self.service == "developer"
 
     def for_model(self, model: str | None) -> GeminiDialect:
         """The same service with the family that `model` tells."""
