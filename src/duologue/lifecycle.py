@@ -103,7 +103,7 @@ class ResponseBuilder:
             return []
         if self._format is None:
             raise ValueError("A text response has no audio.")
-        out = self._open_message()
+        out = self._open_message() if self._message_id is None else []
         out.append(
             m.OutputAudioDelta(
                 response_id=self.response_id,

@@ -70,6 +70,7 @@ class Answers:
         self._stopped = False  # before anything was said
         self._cancels_next = False
         self._usage: Usage | None = None  # the last snapshot of the turn
+        self._usage_is_new = False  # it came with the frame that is being read
         self._reported: Usage | None = None  # what was told of it
 
     def use(self, options: SessionOptions) -> None:
@@ -84,7 +85,8 @@ class Answers:
         if self.builder is not None:
             return []
         if self.phase in (Phase.IDLE, Phase.OVER):
-            self._usage = self._reported = None
+            self._usage = self._usage if self._usage_is_new else None
+            self._reported = None
         self.builder = ResponseBuilder(new_id("resp"), output_audio=self._format, voice=self._voice)
         self.last_response = self.builder.response_id
         self.phase, self._late = Phase.ANSWERING, None
@@ -127,12 +129,11 @@ class Answers:
 
     def takes_late_words(self) -> bool:
         """Whether words that come now belong to a response that is done."""
-        return self.phase is Phase.OVER and self._late is not None
+        return self.phase is Phase.OVER and (self._late is not None or self.last_response == self._interrupted)
 
     def late_words(self, text: str) -> list[ServerMessage]:
         """Words whose audio was said in the response that is done: its item as it is now."""
-        assert self._late is not None
-        if not text or self.last_response == self._interrupted:
+        if self._late is None or self.last_response == self._interrupted:
             return []
         said = self._late.text + text
         part = TextContent(text=said) if self._format is None else AudioContent(transcript=said, format=self._format)
@@ -195,6 +196,7 @@ class Answers:
             return []
         if response_id not in (None, self.builder.response_id):
             return []
+        self._interrupted = self.builder.response_id
         return self._end(Phase.CANCELLED, "cancelled", "client_cancelled")
 
     def cancel_if_asked(self) -> list[ServerMessage]:
@@ -232,10 +234,11 @@ class Answers:
 
     def note_usage(self, metadata: UsageMetadata) -> None:
         """A snapshot of what the turn has cost so far."""
-        self._usage = read_usage(metadata)
+        self._usage, self._usage_is_new = read_usage(metadata), True
 
     def usage_reported(self) -> list[ServerMessage]:
         """What has become known of the cost since the response was done."""
+        self._usage_is_new = False
         if self.builder is not None:
             return []
         usage = self._owed_usage()

@@ -109,6 +109,8 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         unknown: tuple[str, ...] = ()
         try:
             read = _decode(frame)
+            if read.server_content is not None and (out := self._plain_words(read, read.server_content)):
+                return out
         except UNREADABLE:
             try:
                 read, unknown = _decoder.decode_leniently(frame)
@@ -116,7 +118,9 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
                 return self._up([_undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
         if type(frame) is bytes and len(frame) >= LONG:
             self._shape.learn(frame, read)
-        return self._up([*self._take_waiting(), *self._read(read, unknown, frame)])
+        out = self._take_waiting() if self._sending.waiting else []
+        out += self._read(read, unknown, frame)
+        return self._up(out)
 
     def _plain_audio(self, data: bytes) -> list[ServerMessage] | None:
         """More audio of a response that speaks; None if it has to be looked at more closely."""
@@ -128,6 +132,17 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         except ValueError:
             return None
         return builder.audio(audio)
+
+    def _plain_words(self, read: wire.ServerFrame, content: wire.ServerContent) -> list[ServerMessage]:
+        """More words of a response that speaks; nothing if there is more in the frame."""
+        words, builder = content.output_transcription, self._answers.builder
+        if words is None or builder is None or builder.open_item_id is None or self._sending.waiting:
+            return []
+        content.output_transcription = None
+        if read == _EMPTY:
+            return builder.text(words.text)
+        content.output_transcription = words
+        return []
 
     def _up(self, messages: list[ServerMessage]) -> list[ServerMessage]:
         """Hand on; what comes before the confirmation waits for it, since `SessionCreated` is first."""
@@ -371,6 +386,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
 
 _NOTHING = wire.ServerContent()
+_EMPTY = wire.ServerFrame(server_content=_NOTHING)
 
 
 def _untold(content: wire.ServerContent) -> list[str]:

@@ -65,7 +65,7 @@ class UserSpeech:
         """The application tells that a turn is over."""
         if self._committed:
             return []
-        return self._commit()
+        return self.stopped(None) if self._speaking else self._commit()
 
     def _commit(self) -> list[ServerMessage]:
         item_id = self._item = self._item or new_id("item")
@@ -121,15 +121,16 @@ class UserSpeech:
         out: list[ServerMessage] = []
         if self._speaking:
             out += self.stopped(None)
-        elif not self.manual and not is_asked_for and self._audio and not self._turn_has_item:
+        elif self._audio and not (self.manual or is_asked_for or self._turn_has_item):
             out += self._commit()
         self._answered = self._committed
         return out
 
     def answer_over(self) -> list[ServerMessage]:
         """The model's turn is over, or was interrupted: what it answered to is complete."""
-        self._turn_has_item = False
-        return self._close() if self._answered else []
+        out = self._close() if self._answered else []
+        self._turn_has_item = self._committed
+        return out
 
     def unanswered(self) -> list[ServerMessage]:
         """The turn is over without an answer."""
