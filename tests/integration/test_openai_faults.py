@@ -26,6 +26,7 @@ from duologue.session import RealtimeSession
 from duologue.speech.responder import CallRequested
 from duologue.testing import OpenAIEmulator
 from duologue.testing.conformance import nothing_is_left
+from duologue.testing.emulation import Reply
 from duologue.testing.loopback import (
     Cut,
     Delay,
@@ -38,7 +39,6 @@ from duologue.testing.loopback import (
     Reorder,
     SlowReading,
 )
-from duologue.testing.openai_emulator import Reply
 from duologue.tools import tool
 from duologue.transports.limits import WebSocketLimits
 from tiny_protocol import settle
@@ -81,7 +81,7 @@ GOES_ON: dict[str, Fault] = {
 
 
 @tool
-def get_weather(city: str) -> str:
+async def get_weather(city: str) -> str:
     """The weather in a city."""
     return f"It rains in {city}."
 

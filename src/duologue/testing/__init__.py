@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from duologue.testing.openai_emulator import EmulatedSession, OpenAIEmulator
+    from duologue.testing.emulation import EmulatedSession
+    from duologue.testing.openai_emulator import OpenAIEmulator
     from duologue.testing.replay import ReplayClient
     from duologue.testing.replay_script import ReplayMismatch
     from duologue.testing.replies import ScriptedReply
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from duologue.testing.scripted_link import ScriptedLink
 
 _HOMES = {
-    "EmulatedSession": "duologue.testing.openai_emulator",
+    "EmulatedSession": "duologue.testing.emulation",
     "OpenAIEmulator": "duologue.testing.openai_emulator",
     "ReplayClient": "duologue.testing.replay",
     "ReplayMismatch": "duologue.testing.replay_script",
