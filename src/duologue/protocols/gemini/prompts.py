@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from duologue.content import AudioContent, ImageContent, TextContent
+from duologue.content import AudioContent
 from duologue.errors import UnsupportedOperation
 from duologue.items import Item, MessageItem
 from duologue.protocols.gemini.client_frames import ClientContent, ClientFrame, RealtimeInput
@@ -38,7 +38,7 @@ class Prompts:
 
     def history(self, items: tuple[Item, ...]) -> ClientFrame | None:
         """What the conversation begins with."""
-        turns = tuple(write_item(item, self._names, self._dialect.provider) for item in items)
+        turns = tuple(self._written(item) for item in items)
         if not turns:
             return None
         # Such a model waits for the end of its history, and does not answer to it.
@@ -53,7 +53,7 @@ class Prompts:
         """
         if self._has_answered and not self._dialect.family.content_after_answers:
             return self._realtime_item(item)
-        content = write_item(item, self._names, self._dialect.provider)
+        content = self._written(item)
         self._is_fresh = True
         if self.is_busy:
             self._kept.append(content)
@@ -62,21 +62,27 @@ class Prompts:
 
     def _realtime_item(self, item: Item) -> list[ClientFrame]:
         if not isinstance(item, MessageItem) or item.role == "assistant":
-            raise UnsupportedOperation(
-                "what is not the user's, once the model has answered,",
-                self._dialect.provider,
-                "Open the session with it in history, or use another model.",
-            )
-        content = write_item(item, self._names, self._dialect.provider)
-        frames = []
-        for given, part in zip(item.content, content.parts, strict=True):
-            if isinstance(given, ImageContent) and part.inline_data is not None:
-                frames.append(ClientFrame(realtime_input=RealtimeInput(video=part.inline_data)))
-            elif isinstance(given, AudioContent) and part.inline_data is not None:
-                frames.append(ClientFrame(realtime_input=RealtimeInput(audio=part.inline_data)))
-            elif isinstance(given, TextContent | AudioContent):
-                self._texts.append(part.text or "")
-        return frames
+            raise self._too_late("adding what is not the user's once the model has answered")
+        media: list[ClientFrame] = []
+        texts: list[str] = []
+        for given, part in zip(item.content, self._written(item).parts, strict=True):
+            if part.text is not None:
+                texts.append(part.text)
+            elif part.inline_data is None:
+                raise self._too_late("adding files by their address once the model has answered")
+            else:
+                is_audio = isinstance(given, AudioContent)
+                blob = {"audio" if is_audio else "video": part.inline_data}
+                media.append(ClientFrame(realtime_input=RealtimeInput(**blob)))
+        self._texts += texts
+        return media
+
+    def _too_late(self, operation: str) -> UnsupportedOperation:
+        way_out = "Open the session with it in history, or use another model."
+        return UnsupportedOperation(operation, self._dialect.provider, way_out)
+
+    def _written(self, item: Item) -> Content:
+        return write_item(item, self._names, self._dialect.provider)
 
     def request(self) -> list[ClientFrame]:
         """Ask for an answer."""
