@@ -14,6 +14,7 @@ from duologue.protocols.gemini.dialect import GEMINI, GeminiDialect
 from duologue.protocols.gemini.server_frames import encode_server_frame
 from duologue.protocols.gemini.server_writing import FrameWriter
 from duologue.protocols.openai.close_codes import describe_close
+from duologue.protocols.openai.values import as_text
 from duologue.transports.base import Closed, Frame
 
 _decoder = FrameDecoder(ClientFrame)
@@ -28,6 +29,7 @@ class GeminiServerProtocol(Protocol[ServerMessage, ClientMessage]):
     speech events) is not told.
 
     Attributes:
+        dialect: Which service it is; with the family of the model that the client's setup names, once that is known.
         refusal: Why the connection is to be closed, as servers do with code 1007: a frame could not be read.
 
     Args:
@@ -37,7 +39,7 @@ class GeminiServerProtocol(Protocol[ServerMessage, ClientMessage]):
     def __init__(self, dialect: GeminiDialect = GEMINI) -> None:
         self.state = ProtocolState.OPENING
         self.refusal: str | None = None
-        self._dialect = dialect
+        self.dialect = dialect
         self._writer = FrameWriter()
         self._out: list[Frame] = []
 
@@ -58,7 +60,9 @@ class GeminiServerProtocol(Protocol[ServerMessage, ClientMessage]):
     def receive(self, frame: Frame) -> list[ClientMessage]:
         try:
             read, unknown = _decoder.decode(frame)
-            messages = read_client_frame(read, self._dialect)
+            if read.setup is not None:
+                self.dialect = self.dialect.for_model(as_text(read.setup.get("model")))
+            messages = read_client_frame(read, self.dialect)
             if read.setup is not None:
                 self._writer.setup = _setup_of(messages)
             if unknown or not messages:
@@ -80,9 +84,9 @@ class GeminiServerProtocol(Protocol[ServerMessage, ClientMessage]):
         self.state = ProtocolState.CLOSED
         close = describe_close(how)
         if close.orderly and how.error is None:
-            return [], HungUp(how.reason or "The client hung up.", provider=self._dialect.provider, close_code=how.code)
+            return [], HungUp(how.reason or "The client hung up.", provider=self.dialect.provider, close_code=how.code)
         text = how.error or how.reason or "The connection to the client was lost."
-        return [], CutOff(text, provider=self._dialect.provider, close_code=how.code, hint=close.hint)
+        return [], CutOff(text, provider=self.dialect.provider, close_code=how.code, hint=close.hint)
 
     def frames_to_send(self) -> list[Frame]:
         out, self._out = self._out, []
