@@ -342,7 +342,7 @@ def test_that_a_server_reads_what_sdks_write() -> None:
     assert isinstance(message, m.SessionUpdate)
     options = message.options
     assert (options.model, options.instructions, options.voice) == ("models/x", "Be brief.", "Puck")
-    assert (options.temperature, options.reasoning_effort) == (0.5, "high")
+    assert (options.temperature, options.reasoning_effort, options.max_output_tokens) == (0.5, "high", 20)
     assert options.transcription == Transcription(languages=("en",))
     assert options.turn_detection is OFF
     assert (options.resume, options.metadata) == ("h", {"some_label": "a"})

@@ -19,7 +19,7 @@ def read_setup(setup: JsonObject, dialect: GeminiDialect) -> SessionOptions:
     config = as_object(setup.get("generationConfig"))
     tools = read_tools(setup.get("tools"), dialect)
     modalities = as_texts(config.get("responseModalities"))
-    max_tokens = as_int(config.get("maxOutputTokens"))
+    max_tokens = _count(config.get("maxOutputTokens"))
     speech = as_object(as_object(config.get("speechConfig")).get("voiceConfig"))
     labels = {name: text for name, text in as_object(setup.get("labels")).items() if isinstance(text, str)}
     return SessionOptions(
@@ -70,10 +70,15 @@ def _read_detection(config: JsonObject) -> ServerTurnDetection | Off | None:
     if automatic.get("disabled") is True:
         return OFF
     handling = config.get("activityHandling")
-    silence_ms = as_int(automatic.get("silenceDurationMs"))
+    silence_ms = _count(automatic.get("silenceDurationMs"))
     if silence_ms is None and handling is None:
         return None
     return ServerTurnDetection(silence_ms=silence_ms, interrupt_response=handling != "NO_INTERRUPTION")
+
+
+def _count(value: object) -> int | None:
+    """A number, which may be a string."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else as_int(value)
 
 
 def _read_thinking(config: JsonObject) -> str | None:
