@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from duologue.testing.emulation import EmulatedSession
+    from duologue.testing.gemini_emulator import GeminiEmulator
     from duologue.testing.openai_emulator import OpenAIEmulator
     from duologue.testing.replay import ReplayClient
     from duologue.testing.replay_script import ReplayMismatch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "EmulatedSession": "duologue.testing.emulation",
+    "GeminiEmulator": "duologue.testing.gemini_emulator",
     "OpenAIEmulator": "duologue.testing.openai_emulator",
     "ReplayClient": "duologue.testing.replay",
     "ReplayMismatch": "duologue.testing.replay_script",
@@ -28,6 +30,7 @@ _HOMES = {
 __all__ = [
     "SCRIPTED_CAPABILITIES",
     "EmulatedSession",
+    "GeminiEmulator",
     "OpenAIEmulator",
     "ReplayClient",
     "ReplayMismatch",

@@ -78,8 +78,8 @@ class Emulator(ABC, Generic[Session]):
         """
 
     @abstractmethod
-    def greet(self, session: Session) -> None:
-        """Begin a new session."""
+    def greet(self, session: Session, request: HandshakeRequest) -> None:
+        """Begin a new session, which `request` has opened."""
 
     # --- where it is ---
 
@@ -214,7 +214,7 @@ class Emulator(ABC, Generic[Session]):
         on_event(None)
         session = self.new_session(connection, on_event)
         self.sessions.append(session)
-        self.greet(session)
+        self.greet(session, connection.request)
         self._arrived.set()
 
 

@@ -84,7 +84,7 @@ class OpenAIEmulator(Emulator[OpenAIEmulatedSession]):
         options = self._options_for(connection.request)
         return OpenAIEmulatedSession(connection, self._dialect, self._model, options, on_event)
 
-    def greet(self, session: OpenAIEmulatedSession) -> None:
+    def greet(self, session: OpenAIEmulatedSession, request: HandshakeRequest) -> None:
         session.open(self._errors.popleft() if self._errors else None)
 
     def _options_for(self, request: HandshakeRequest) -> SessionOptions:
