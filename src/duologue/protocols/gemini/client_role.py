@@ -187,7 +187,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         if read.usage_metadata is not None:
             out += self._answers.usage_reported()
         out += self._session_news(read)
-        names = [*unknown, *_untold(content)]
+        names = [*unknown, *_untold(read, content)]
         if names:
             out.append(_raw(names[0], frame))
         return out
@@ -310,19 +310,17 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         return out if answers.builder is None else [*out, *answers.words(text)]
 
     def _tool_call(self, called: wire.ToolCall) -> list[ServerMessage]:
-        if not called.function_calls:
+        asked = [call for call in called.function_calls if call.name]
+        if not asked:
             return []
         out = [] if self._answers.drops else self._begin()
         if self._answers.builder is None:  # the model waits for results that nobody will give
-            refused = [
-                FunctionResponse(id=call.id, name=call.name, response={"error": _STOPPED})
-                for call in called.function_calls
-            ]
+            refused = [FunctionResponse(id=call.id, name=call.name, response={"error": _STOPPED}) for call in asked]
             self._sending.answer_calls(refused)
             self._sending.prompts.goes_on = False
             return out
-        ids = self._calls.asked(called.function_calls, self._sending.background)
-        for call, call_id in zip(called.function_calls, ids, strict=True):
+        ids = self._calls.asked(asked, self._sending.background)
+        for call, call_id in zip(asked, ids, strict=True):
             out += self._answers.call(call.name, write_arguments(call), call_id)
         return [*out, *self._over(self._answers.called())]
 
@@ -389,9 +387,11 @@ _NOTHING = wire.ServerContent()
 _EMPTY = wire.ServerFrame(server_content=_NOTHING)
 
 
-def _untold(content: wire.ServerContent) -> list[str]:
+def _untold(read: wire.ServerFrame, content: wire.ServerContent) -> list[str]:
     """What a frame tells that there is no message for."""
     names = []
+    if read.tool_call is not None and not all(call.name for call in read.tool_call.function_calls):
+        names.append("toolCall")
     if content.grounding_metadata is not None:
         names.append("groundingMetadata")
     if content.url_context_metadata is not None:
