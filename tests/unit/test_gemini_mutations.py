@@ -8,8 +8,10 @@ import random
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from duologue import messages as m
+from duologue.formats import PCM16_24K
 from duologue.items import FunctionCall, MessageItem
 from duologue.messages.base import ServerMessage
 from duologue.options import OFF, SessionOptions, Transcription
@@ -116,8 +118,13 @@ def test_that_damaged_frames_are_taken_by_a_client() -> None:
             sent = chance.choice(frames)
             messages = client.receive(damaged(sent, chance) if chance.random() < 0.7 else sent)
             client.frames_to_send()
-            checker.feed_all(messages)
+            checker.feed_all(map(_as_promised, messages))
         _still_works(client, checker)
+
+
+def _as_promised(message: ServerMessage) -> ServerMessage:
+    """Audio says what it is, which in a damaged frame may be another format than its response promised."""
+    return replace(message, format=PCM16_24K) if isinstance(message, m.OutputAudioDelta) else message
 
 
 def _still_works(client: GeminiClientProtocol, checker: LifecycleChecker) -> None:
