@@ -272,7 +272,7 @@ async def test_that_a_token_opens_the_session_that_it_was_made_for(locks: Any, t
 async def test_what_a_token_cannot_hold() -> None:
     async with GeminiEmulator() as emulator, gemini(emulator) as client:
         for given in ({"expires_after": 5}, {"session_seconds": 80_000}, {"uses": 0}, {"locks": "nothing"}):
-            with pytest.raises(ValueError, match=r"expires_after|session_seconds|uses|nothing"):
+            with pytest.raises(InvalidInput, match=next(iter(given))):
                 await client.create_client_secret(**given)
         for options in (SessionOptions(resume="handle"), SessionOptions(history=(m.MessageItem.user("Hi"),))):
             with pytest.raises(InvalidInput, match="no history and no handle"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from duologue.errors import InvalidInput
 from duologue.options import SessionOptions
 from duologue.protocols.gemini import GEMINI
@@ -105,7 +103,7 @@ class GeminiRealtimeClient(GeminiFamilyClient):
         expires_after: float = 60,
         session_seconds: float = 1_800,
         uses: int = 1,
-        locks: Literal["stated", "everything"] = "stated",
+        locks: Locks = "stated",
     ) -> ClientSecret:
         """Make an ephemeral token for such sessions, to hand to a browser or a device.
 
@@ -130,7 +128,7 @@ class GeminiRealtimeClient(GeminiFamilyClient):
         self.needed_model(options)
         setup = write_setup(options, self.dialect_for(options))
         request = token_request(
-            setup, expires_after=expires_after, session_seconds=session_seconds, uses=uses, locks=Locks(locks)
+            setup, expires_after=expires_after, session_seconds=session_seconds, uses=uses, locks=locks
         )
         version = self._api_version or _EXPERIMENTAL
         answer = await self.post(f"{self.address().path}/{version}/auth_tokens", request.body)

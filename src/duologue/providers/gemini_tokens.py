@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 import json
 import math
 import time
 from datetime import UTC, datetime
+from typing import Literal, get_args
 
 import msgspec
 
@@ -15,14 +15,10 @@ from duologue.protocols.openai.values import JsonObject, as_object, as_text
 from duologue.providers.client_secrets import ClientSecret, lifetime
 from duologue.secret import Secret
 
+Locks = Literal["stated", "everything"]
+"""What the user of a token cannot change."""
+
 _LONGEST = 72_000  # s
-
-
-class Locks(enum.Enum):
-    """What the user of a token cannot change."""
-
-    STATED = "stated"
-    EVERYTHING = "everything"
 
 
 class TokenRequest(msgspec.Struct, frozen=True):
@@ -50,8 +46,10 @@ def token_request(
         locks: What its user cannot change.
 
     Raises:
-        InvalidInput: A number is out of bounds.
+        InvalidInput: A number is out of bounds, or there are no such locks.
     """
+    if locks not in get_args(Locks):
+        raise InvalidInput(f"locks is 'stated' or 'everything', not {locks!r}.")
     if not (math.isfinite(session_seconds) and 0 < session_seconds <= _LONGEST):
         raise InvalidInput(f"session_seconds lies between 0 and {_LONGEST} s: not {session_seconds}.")
     if uses < 1:
@@ -64,7 +62,7 @@ def token_request(
         "expireTime": _moment(max(expires_at, now + session_seconds)),
         "bidiGenerateContentSetup": setup,
     }
-    if locks is Locks.STATED:  # without a mask all of the setup is locked, what it leaves out too
+    if locks == "stated":  # without a mask all of the setup is locked, what it leaves out too
         body["fieldMask"] = ",".join(_fields(setup))
     return TokenRequest(body, expires_at)
 
