@@ -159,6 +159,13 @@ def test_that_marks_that_come_twice_are_told_once() -> None:
     assert without_items(messages) == ["InputSpeechStarted", "InputSpeechStopped", "InputAudioCommitted"]
 
 
+@pytest.mark.parametrize("offset", ["-1.5s", "1.0s", "soon", None])
+def test_that_times_go_one_way(offset: str | None) -> None:
+    again = frame(voiceActivity={"voiceActivityType": "ACTIVITY_START", "audioOffset": offset})
+    started = only(read(opened(VERTEX_AI), START, END, again), m.InputSpeechStarted)
+    assert [one.audio_start_ms for one in started] == [1_280, None]
+
+
 # --- turns that the application marks ---
 
 

@@ -116,7 +116,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
                 read, unknown = _decoder.decode_leniently(frame)
             except UnreadableFrame as error:
                 return self._up([_undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
-        if type(frame) is bytes and len(frame) >= LONG:
+        if type(frame) is bytes and len(frame) >= LONG and self._answers.speaks:
             self._shape.learn(frame, read)
         out = self._take_waiting() if self._sending.waiting else []
         out += self._read(read, unknown, frame)

@@ -30,6 +30,7 @@ class UserSpeech:
         self._text = ""
         self._interim = False  # what was told last is to be replaced
         self._has_words = False
+        self._last_ms = 0  # of the input audio, that was told
 
     @property
     def awaits_answer(self) -> bool:
@@ -48,14 +49,21 @@ class UserSpeech:
             return []
         out = self._close()
         self._item, self._speaking = new_id("item"), True
-        return [*out, m.InputSpeechStarted(item_id=self._item, audio_start_ms=at_ms)]
+        return [*out, m.InputSpeechStarted(item_id=self._item, audio_start_ms=self._onwards(at_ms))]
 
     def stopped(self, at_ms: int | None) -> list[ServerMessage]:
         """The wire tells that speech ends."""
         if not self._speaking:
             return []
         self._speaking = False
-        return [m.InputSpeechStopped(item_id=self._item, audio_end_ms=at_ms), *self._commit()]
+        return [m.InputSpeechStopped(item_id=self._item, audio_end_ms=self._onwards(at_ms)), *self._commit()]
+
+    def _onwards(self, at_ms: int | None) -> int | None:
+        """A time of the input, which goes one way: one that is before an earlier one tells nothing."""
+        if at_ms is None or at_ms < self._last_ms:
+            return None
+        self._last_ms = at_ms
+        return at_ms
 
     def turn_started(self) -> list[ServerMessage]:
         """The application tells that a turn begins."""
