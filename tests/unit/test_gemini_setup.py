@@ -347,7 +347,8 @@ def test_that_a_server_reads_what_sdks_write() -> None:
     assert options.turn_detection is OFF
     assert (options.resume, options.metadata) == ("h", {"some_label": "a"})
     assert options.extra["tools"][1] == {"googleSearch": {}}
-    [tool] = options.tools or ()
+    assert options.tools is not None
+    [tool] = options.tools
     assert tool == FunctionTool(
         name="f",
         parameters={

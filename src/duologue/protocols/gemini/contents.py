@@ -20,7 +20,7 @@ from duologue.protocols.openai.values import as_object
 from duologue.tools import Scheduling
 
 _SCHEDULINGS: dict[Scheduling, str] = {"interrupt": "INTERRUPT", "when_idle": "WHEN_IDLE", "silent": "SILENT"}
-_SCHEDULINGS_READ = {name: meaning for meaning, name in _SCHEDULINGS.items()}
+_SCHEDULINGS_READ: dict[str, Scheduling] = {name: meaning for meaning, name in _SCHEDULINGS.items()}
 
 
 def write_item(item: Item, names: dict[str, str], provider: str) -> wire.Content:

@@ -10,6 +10,7 @@ import functools
 import re
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, Union
 
 import msgspec
@@ -44,7 +45,7 @@ class FrameDecoder(Generic[F]):
 
     def __init__(self, kind: type[F]) -> None:
         self._kind = kind
-        self.decode_strictly = msgspec.json.Decoder(kind).decode
+        self.decode_strictly: Callable[[Frame], F] = msgspec.json.Decoder(kind).decode
 
     def decode(self, frame: Frame) -> tuple[F, tuple[str, ...]]:
         """What `frame` holds, and the names of the fields that nothing is known of, as ``serverContent.surprise``.

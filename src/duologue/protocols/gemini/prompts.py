@@ -71,9 +71,9 @@ class Prompts:
             elif part.inline_data is None:
                 raise self._too_late("adding files by their address once the model has answered")
             else:
-                is_audio = isinstance(given, AudioContent)
-                blob = {"audio" if is_audio else "video": part.inline_data}
-                media.append(ClientFrame(realtime_input=RealtimeInput(**blob)))
+                blob, is_audio = part.inline_data, isinstance(given, AudioContent)
+                shown = RealtimeInput(audio=blob) if is_audio else RealtimeInput(video=blob)
+                media.append(ClientFrame(realtime_input=shown))
         self._texts += texts
         return media
 
