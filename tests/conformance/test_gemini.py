@@ -11,7 +11,7 @@ from duologue.client import RealtimeClient
 from duologue.formats import AudioFormat
 from duologue.options import SessionOptions
 from duologue.protocols.gemini import GEMINI, VERTEX_AI
-from duologue.providers import GeminiRealtimeClient, GeminiSessionOptions, VertexRealtimeClient
+from duologue.providers import GeminiRealtimeClient, VertexRealtimeClient
 from duologue.testing import GeminiEmulator
 from duologue.testing.conformance import ConformanceSuite, Harness
 from duologue.testing.conformance.harness import options_that_it_takes
@@ -96,7 +96,7 @@ class TestVertex25(VertexSuite):
 
 class TestVertex25WithSpeechEvents(VertexSuite):
     model = "gemini-live-2.5-flash-native-audio"
-    options = GeminiSessionOptions(speech_events=True)
+    options = SessionOptions(extra={"explicitVadSignal": True})
 
 
 class TestVertex38(VertexSuite):
