@@ -33,13 +33,14 @@ WORD_MS = 300  # the emulator takes an answer to be played for so long: tests in
 class GeminiHarness(Harness):
     """A service that is emulated."""
 
-    def __init__(self, emulator: GeminiEmulator, client: type[RealtimeClient], model: str) -> None:
+    def __init__(self, emulator: GeminiEmulator, model: str) -> None:
         self._emulator = emulator
-        self._client = client
         self._model = model
 
     def make_client(self) -> RealtimeClient:
-        return self._client(self._model, base_url=self._emulator.url, api_key="key")  # type: ignore[call-arg]
+        if self._emulator.dialect.service == "developer":
+            return GeminiRealtimeClient(self._model, base_url=self._emulator.url, api_key="key")
+        return VertexRealtimeClient(self._model, base_url=self._emulator.url, api_key="key")
 
     def stated(self, can: Capabilities) -> SessionOptions:
         return options_that_it_takes(EVERYTHING, can)
@@ -57,7 +58,7 @@ class DeveloperSuite(ConformanceSuite):
     @pytest.fixture
     async def harness(self) -> AsyncIterator[Harness]:
         async with GeminiEmulator(answer, dialect=GEMINI, word_ms=WORD_MS) as emulator:
-            yield GeminiHarness(emulator, GeminiRealtimeClient, self.model)
+            yield GeminiHarness(emulator, self.model)
 
 
 class VertexSuite(ConformanceSuite):
@@ -69,7 +70,7 @@ class VertexSuite(ConformanceSuite):
     @pytest.fixture
     async def harness(self) -> AsyncIterator[Harness]:
         async with GeminiEmulator(answer, dialect=VERTEX_AI, word_ms=WORD_MS) as emulator:
-            harness = GeminiHarness(emulator, VertexRealtimeClient, self.model)
+            harness = GeminiHarness(emulator, self.model)
             harness.options = self.options
             yield harness
 
