@@ -50,7 +50,8 @@ live: $(FOR_DEVELOPMENT) ## Run the conformance suite against every provider who
 	DUOLOGUE_LIVE=1 $(BIN)/python -m pytest tests/live -rs $(ARGS)
 
 fuzz: $(FOR_DEVELOPMENT) ## Feed a million mutated frames to the protocols
-	DUOLOGUE_MUTATIONS=1000000 $(BIN)/python -m pytest tests/unit/test_openai_mutations.py --timeout 900 $(ARGS)
+	DUOLOGUE_MUTATIONS=1000000 $(BIN)/python -m pytest tests/unit/test_openai_mutations.py \
+		tests/unit/test_gemini_mutations.py --timeout 900 $(ARGS)
 
 lint: $(FOR_DEVELOPMENT) ## Check style, formatting and the direction of imports
 	$(BIN)/ruff check

@@ -22,7 +22,7 @@ import typing_extensions
 
 Json = Any
 
-_TABLES_OF = {"openai": "3.54", "azure-ai-voicelive": "1.3"}
+_TABLES_OF = {"openai": "3.54", "azure-ai-voicelive": "1.3", "google-genai": "3.6"}
 
 
 def _is_other(package: str, version: str) -> bool:
@@ -32,11 +32,18 @@ def _is_other(package: str, version: str) -> bool:
         return True
 
 
-_OTHERS = [package for package, version in _TABLES_OF.items() if _is_other(package, version)]
-as_of_the_tables = pytest.mark.skipif(
-    bool(_OTHERS), reason=f"The tables are of {_TABLES_OF}, and there is another version of: {', '.join(_OTHERS)}."
-)
+def _as_of_the_tables_of(*packages: str) -> pytest.MarkDecorator:
+    others = [package for package in packages if _is_other(package, _TABLES_OF[package])]
+    return pytest.mark.skipif(
+        bool(others), reason=f"The tables are of {_TABLES_OF}, and there is another version of: {', '.join(others)}."
+    )
+
+
+as_of_the_tables = _as_of_the_tables_of("openai", "azure-ai-voicelive")
 """For what holds of the versions that the tables were made from, and may not of newer ones, which may tell more."""
+
+as_of_google_genai = _as_of_the_tables_of("google-genai")
+"""The same for Google's models."""
 
 
 class Field(NamedTuple):

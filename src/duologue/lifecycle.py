@@ -103,7 +103,7 @@ class ResponseBuilder:
             return []
         if self._format is None:
             raise ValueError("A text response has no audio.")
-        out = self._open_message()
+        out = self._open_message() if self._message_id is None else []
         out.append(
             m.OutputAudioDelta(
                 response_id=self.response_id,
@@ -125,8 +125,10 @@ class ResponseBuilder:
         )
         return out
 
-    def function_call(self, name: str, arguments: str, call_id: str | None = None) -> list[ServerMessage]:
-        """A whole function call."""
+    def function_call(
+        self, name: str, arguments: str, call_id: str | None = None, *, reasoning: str = ""
+    ) -> list[ServerMessage]:
+        """A whole function call, with the thoughts that led to it."""
         if self._done:
             return []
         out = self._close_message("completed")
@@ -138,6 +140,8 @@ class ResponseBuilder:
         )
         where = {"response_id": self.response_id, "item_id": call.id or "", "output_index": self._index()}
         out += self._item_added(call)
+        if reasoning:
+            out.append(m.ReasoningDelta(**where, text=reasoning))  # type: ignore[arg-type]
         if arguments:
             out.append(m.FunctionArgumentsDelta(**where, call_id=call.call_id, text=arguments))  # type: ignore[arg-type]
         out.append(

@@ -23,7 +23,7 @@ from duologue.runtime import ProtocolLink
 from duologue.session import RealtimeSession
 from duologue.speech.responder import CallRequested, ResponderRequest
 from duologue.testing import OpenAIEmulator
-from duologue.testing.openai_emulator import Reply
+from duologue.testing.emulation import Reply
 from duologue.tools import tool
 
 ONCE = ConnectionSettings(attempts=1, open_timeout=2.0)
@@ -194,15 +194,24 @@ async def test_that_an_ephemeral_key_opens_the_session_that_it_was_made_for() ->
 
 
 async def test_that_it_speaks_tls() -> None:
+    async with OpenAIEmulator(["Hi."], tls=True) as emulator:
+        assert emulator.url.startswith("wss://")
+        trusting = ConnectionSettings(attempts=1, ssl_context=emulator.client_context)
+        async with client_of(emulator, connection=trusting) as client, client.create_session() as session:
+            assert said(await ask(session)) == "Hi."
+
+
+async def test_that_it_speaks_tls_with_a_certificate_of_ones_own() -> None:
     authority = trustme.CA()
     ours, theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
     authority.issue_cert("localhost").configure_cert(ours)
     authority.configure_trust(theirs)
     trusting = ConnectionSettings(attempts=1, ssl_context=theirs)
-    async with OpenAIEmulator(["Hi."], ssl_context=ours) as emulator:
-        assert emulator.url.startswith("wss://")
+    async with OpenAIEmulator(["Hi."], tls=ours) as emulator:
         async with client_of(emulator, connection=trusting) as client, client.create_session() as session:
             assert said(await ask(session)) == "Hi."
+        with pytest.raises(LookupError, match="tls=True"):
+            _ = emulator.client_context
 
 
 # --- slow clients ---

@@ -11,7 +11,7 @@ import pytest
 from duologue.formats import PCM16_24K
 from duologue.speech.responder import CallRequested
 from duologue.testing import OpenAIEmulator
-from duologue.testing.openai_emulator import Reply
+from duologue.testing.emulation import Reply
 from local_harness import tone
 
 openai = pytest.importorskip("openai")

@@ -17,8 +17,8 @@ from duologue.formats import PCM16_24K
 from duologue.options import OFF, SessionOptions
 from duologue.protocols.openai import AZURE, OPENAI, VOICE_LIVE, XAI, OpenAIClientProtocol
 from duologue.speech.responder import CallRequested
-from duologue.testing.openai_emulator.model import EmulatedModel, Reply
-from duologue.testing.openai_emulator.session import EmulatedSession
+from duologue.testing.emulation.model import EmulatedModel, Reply
+from duologue.testing.openai_emulator.session import OpenAIEmulatedSession
 from duologue.transports import Closed, Frame
 from duologue.transports.memory import memory_pair
 from local_harness import tone
@@ -90,7 +90,7 @@ async def test_that_the_same_events_come(path: Path) -> None:
     dialect = DIALECTS[path.name.split("-")[0]]
     ours, theirs = memory_pair(10_000)
     model = EmulatedModel(_answers(path), ["Hello."], 100, 60_000)
-    session = EmulatedSession(theirs, dialect, model, SessionOptions(model="m", transcription=OFF))
+    session = OpenAIEmulatedSession(theirs, dialect, model, SessionOptions(model="m", transcription=OFF))
     client = Client()
     session.open()
     ours.start(client)

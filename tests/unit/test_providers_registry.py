@@ -19,16 +19,21 @@ from duologue.errors import ConnectRefused, InvalidInput
 from duologue.formats import PCM16_24K, AudioFormat
 from duologue.local import LocalRealtimeClient
 from duologue.options import SessionOptions
+from duologue.protocols.gemini import GEMINI, VERTEX_AI
 from duologue.providers import PROVIDERS, make_client
 from duologue.providers.compatible import SERVERS
 from duologue.providers.registry import COMPATIBLE
 from duologue.secret import Secret
+from duologue.testing import GeminiEmulator
 from realtime_server import part, realtime_server, refuse
 
 KEY = "sk-secret-1234567890"
 
 
-@pytest.mark.parametrize("name", [name for name in PROVIDERS if name != "local"])
+GOOGLE = ("gemini", "vertex-ai")
+
+
+@pytest.mark.parametrize("name", [name for name in PROVIDERS if name not in (*GOOGLE, "local")])
 async def test_a_provider_by_its_name(name: str) -> None:
     async with realtime_server() as server:
         if name == "vllm":
@@ -38,6 +43,16 @@ async def test_a_provider_by_its_name(name: str) -> None:
             assert session.options.model in ("my-model", "m")
         assert KEY in server.requests[0]
         assert "my-model" in server.targets[0] or name == "vllm"
+        assert "secret" not in repr(client)
+
+
+@pytest.mark.parametrize("name", GOOGLE)
+async def test_a_provider_of_google_by_its_name(name: str) -> None:
+    dialect = GEMINI if name == "gemini" else VERTEX_AI
+    async with GeminiEmulator(dialect=dialect, api_key=KEY) as emulator:
+        client = make_client(name, model="my-model", api_key=KEY, base_url=emulator.url)
+        async with client, client.create_session() as session:
+            assert session.options.model == "my-model"
         assert "secret" not in repr(client)
 
 
@@ -148,7 +163,7 @@ def test_that_clients_load_nothing_heavy() -> None:
     names = ", ".join(sorted(set(package.__all__)))
     make = "OpenAIRealtimeClient('m', api_key='k').capabilities()"
     modules = loaded_by(f"from duologue.providers import {names}\n{make}")
-    assert not {"picows", "websockets", "httpx2", "pydantic", "numpy", "openai"} & modules
+    assert not {"picows", "websockets", "httpx2", "pydantic", "numpy", "openai", "google.auth"} & modules
     assert not {name for name in modules if name.startswith("duologue.local")}
 
 

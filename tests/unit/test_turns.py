@@ -241,3 +241,74 @@ def test_that_without_answers_a_turn_is_over_when_its_words_are_known() -> None:
     failed = m.InputTranscriptFailed(item_id="u2", error=m.ErrorDetail(message="x"))
     assert tracker.received(failed, False) == [failed, m.TurnDone(turn_id="turn_2", outcome="failed")]
     assert (words.turn_id, failed.turn_id) == ("turn_1", "turn_2")
+
+
+# --- wires that tell the ends of turns themselves ---
+
+
+def _told(*steps: ServerMessage | ClientMessage) -> list[str]:
+    tracker, seen = TurnTracker(waits_for_calls=False, ends_are_told=True), []
+    for step in steps:
+        out = tracker.sent(step) if isinstance(step, ClientMessage) else tracker.received(step, False)
+        seen += [
+            f"{message.outcome if isinstance(message, m.TurnDone) else message.type} {message.turn_id}"
+            for message in out
+        ]
+    return [line.replace("turn_", "") for line in seen]
+
+
+TOLD = m.TurnDone(turn_id="theirs", outcome="completed")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [("completed", "completed"), ("cancelled", "interrupted"), ("failed", "failed")]
+)
+def test_that_a_turn_is_over_when_the_wire_says_so(status: str, outcome: str) -> None:
+    usage = m.UsageReported(usage=m.Usage(), response_id="r1")
+    assert _told(WROTE, began(), done(status=status), usage, TOLD, TOLD) == [
+        "response_created 1",
+        "response_done 1",
+        "usage_reported 1",
+        f"{outcome} 1",
+    ]
+
+
+def test_that_a_turn_with_calls_goes_on_until_the_wire_says_otherwise() -> None:
+    assert _told(WROTE, began(), done(calls=True), RESULT, began("r2"), done("r2"), TOLD) == [
+        "response_created 1",
+        "response_done 1",
+        "response_created 1",
+        "response_done 1",
+        "completed 1",
+    ]
+    assert _told(WROTE, began(), done(calls=True), TOLD, began("r2"), done("r2"), TOLD) == [
+        "response_created 1",
+        "response_done 1",
+        "completed 1",
+        "response_created 2",
+        "response_done 2",
+        "completed 2",
+    ]
+
+
+def test_that_a_turn_that_is_replaced_before_its_end_is_told_ended_as_its_response_did() -> None:
+    assert _told(WROTE, began(), done(), WROTE, TOLD, began("r2"), done("r2"), TOLD) == [
+        "response_created 1",
+        "response_done 1",
+        "completed 1",
+        "response_created 2",
+        "response_done 2",
+        "completed 2",
+    ]
+
+
+def test_that_the_end_of_an_interrupted_turn_is_not_that_of_the_one_that_interrupts() -> None:
+    assert _told(WROTE, began(), speech(), done(status="cancelled"), TOLD, began("r2"), done("r2"), TOLD) == [
+        "response_created 1",
+        "input_speech_started 2",
+        "response_done 1",
+        "interrupted 1",
+        "response_created 2",
+        "response_done 2",
+        "completed 2",
+    ]

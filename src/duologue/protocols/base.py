@@ -32,9 +32,14 @@ class Protocol(ABC, Generic[Sent, Received]):
 
     No sockets, no tasks, no clock: time is an argument. What is to be sent is fetched with `frames_to_send`, after
     every call. In state `CLOSED` it has no more use for the connection, which is then hung up.
+
+    Attributes:
+        state: Where it stands.
+        tells_turns: Whether the wire itself tells when a turn is over, so that a `TurnDone` comes from here.
     """
 
     state: ProtocolState = ProtocolState.OPENING
+    tells_turns: bool = False
 
     @abstractmethod
     def open(self, options: SessionOptions) -> None:

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from duologue.providers.client_secrets import ClientSecret
     from duologue.providers.compatible import OpenAICompatibleRealtimeClient
     from duologue.providers.connection import ConnectionSettings
+    from duologue.providers.gemini import GeminiRealtimeClient
+    from duologue.providers.gemini_options import ContextCompression, GeminiSessionOptions
     from duologue.providers.keys import ApiKey, MissingKey
     from duologue.providers.openai import OpenAIRealtimeClient
     from duologue.providers.openai_options import OpenAISessionOptions, RetentionRatio, Tracing
     from duologue.providers.refusals import Refusal
     from duologue.providers.registry import PROVIDERS, make_client
+    from duologue.providers.vertex import VertexRealtimeClient
     from duologue.providers.voice_live import VoiceLiveAgent, VoiceLiveRealtimeClient
     from duologue.providers.voice_live_options import (
         AzureEndOfUtterance,
@@ -31,11 +34,14 @@ _MODULES = {
     "client_secrets": ("ClientSecret",),
     "compatible": ("OpenAICompatibleRealtimeClient",),
     "connection": ("ConnectionSettings",),
+    "gemini": ("GeminiRealtimeClient",),
+    "gemini_options": ("ContextCompression", "GeminiSessionOptions"),
     "keys": ("ApiKey", "MissingKey"),
     "openai": ("OpenAIRealtimeClient",),
     "openai_options": ("OpenAISessionOptions", "RetentionRatio", "Tracing"),
     "refusals": ("Refusal",),
     "registry": ("PROVIDERS", "make_client"),
+    "vertex": ("VertexRealtimeClient",),
     "voice_live": ("VoiceLiveAgent", "VoiceLiveRealtimeClient"),
     "voice_live_options": ("AzureEndOfUtterance", "AzureTurnDetection", "VoiceLiveSessionOptions"),
     "xai": ("XAIRealtimeClient",),
@@ -50,6 +56,9 @@ __all__ = [
     "AzureTurnDetection",
     "ClientSecret",
     "ConnectionSettings",
+    "ContextCompression",
+    "GeminiRealtimeClient",
+    "GeminiSessionOptions",
     "MissingKey",
     "OpenAICompatibleRealtimeClient",
     "OpenAIRealtimeClient",
@@ -57,6 +66,7 @@ __all__ = [
     "Refusal",
     "RetentionRatio",
     "Tracing",
+    "VertexRealtimeClient",
     "VoiceLiveAgent",
     "VoiceLiveRealtimeClient",
     "VoiceLiveSessionOptions",

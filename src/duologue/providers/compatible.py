@@ -19,9 +19,10 @@ from duologue.protocols.openai import (
 )
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.keys import ApiKey, bearer, checked_source, current_key
+from duologue.providers.openai_wire import OpenAIWireClient, is_transcription
 from duologue.providers.refusals import Advice
 from duologue.providers.urls import Address, read_address, with_ending
-from duologue.providers.websocket_client import Headers, WebSocketRealtimeClient, is_transcription
+from duologue.providers.websocket_client import Headers
 
 _ADVICE = Advice(
     key="The server wants a key, or another one: check api_key.",
@@ -57,7 +58,7 @@ SERVERS = {
 """Servers by the names of their dialects."""
 
 
-class OpenAICompatibleRealtimeClient(WebSocketRealtimeClient):
+class OpenAICompatibleRealtimeClient(OpenAIWireClient):
     """Any server that speaks OpenAI's realtime wire.
 
     Args:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from duologue.transports.limits import WebSocketLimits
 
-_LOGINS = frozenset({"authorization", "api-key"})
+_LOGINS = frozenset({"authorization", "api-key", "x-goog-api-key"})
 _RESERVED = ("connection", "content-length", "host", "transfer-encoding", "upgrade")
 
 
@@ -35,8 +35,8 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
         ssl_context: For servers with certificates of their own authority. By default what the system trusts, in one
             context for all connections.
         limits: Sizes and times of the WebSocket.
-        headers: Sent with every handshake, beside those of the provider or in their place. With ``Authorization`` or
-            ``api-key`` among them, no key is looked for.
+        headers: Sent with every handshake, beside those of the provider or in their place. With ``Authorization``,
+            ``api-key`` or ``x-goog-api-key`` among them, no key is looked for.
         subprotocols: Offered with every handshake.
         transport: What frames the WebSocket; ``"websockets"`` needs the extra of that name.
         sleep: Waits between attempts.

@@ -9,6 +9,7 @@ from duologue.secret import Secret
 
 _LOOKS_LIKE_A_KEY = re.compile(
     r"\b(?:sk|pk|rk|ek|gsk|xai)[-_][\w*.\-]{3,}[\w*]"  # of OpenAI, xAI and those who follow them
+    r"|\bAIza[\w-]{10,}|\bya29\.[\w.-]+|\bauth_tokens/[\w.-]+"  # of Google
     r"|\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"  # a JSON web token
     r"|(?<=Bearer )\S+",
     re.IGNORECASE,

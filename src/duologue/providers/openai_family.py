@@ -12,14 +12,14 @@ from duologue.errors import InvalidInput
 from duologue.options import SessionOptions
 from duologue.providers.client_secrets import ClientSecret, lifetime, read_client_secret, secret_session
 from duologue.providers.openai_options import OpenAISessionOptions
+from duologue.providers.openai_wire import OpenAIWireClient
 from duologue.providers.urls import with_ending
-from duologue.providers.websocket_client import WebSocketRealtimeClient
 
 _EXAMPLE_MODEL = "gpt-realtime-2.1"
 _OWN_OPTIONS = frozenset({"call_id", "tracing", "truncation"})
 
 
-class OpenAIFamilyClient(WebSocketRealtimeClient):
+class OpenAIFamilyClient(OpenAIWireClient):
     """A client of OpenAI's realtime API, whoever hosts it."""
 
     def conversation_capabilities(self, options: SessionOptions) -> Capabilities:

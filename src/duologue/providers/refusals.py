@@ -23,6 +23,12 @@ _LONGEST_QUOTE = 300  # characters of what a server says
 
 _CODES: dict[str, Reason] = {
     "invalid_api_key": "key",
+    "api_key_invalid": "key",
+    "unauthenticated": "key",
+    "permission_denied": "rights",
+    "not_found": "place",
+    "resource_exhausted": "rate",
+    "unavailable": "server",
     "account_deactivated": "key",
     "insufficient_quota": "credit",
     "billing_hard_limit_reached": "credit",
@@ -218,8 +224,20 @@ def read_body(body: str, secrets: Iterable[Secret] = ()) -> tuple[str, str | Non
     error = data.get("error")
     inner = error if isinstance(error, dict) else data
     said = next((inner[name] for name in ("message", "error", "detail") if isinstance(inner.get(name), str)), "")
-    code = next((inner[name] for name in ("code", "type") if _is_code(inner.get(name))), None)
+    code = _reason_of_google(inner) or next(
+        (inner[name] for name in ("code", "type") if _is_code(inner.get(name))), None
+    )
     return _quote(said, secrets), None if code is None else masked(str(code), secrets)
+
+
+def _reason_of_google(error: dict[str, Any]) -> str | None:
+    """The word for an error whose ``code`` is only the HTTP status once more."""
+    details = error.get("details")
+    reasons = (
+        [detail.get("reason") for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+    )
+    words = [word for word in (*reasons, error.get("status")) if isinstance(word, str) and word]
+    return words[0] if words and isinstance(error.get("code"), int) else None
 
 
 def _is_code(value: object) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 COMPATIBLE = ("compatible", "localai", "qwen", "speaches", "speech-to-speech", "vllm")
 """Servers that speak OpenAI's wire: they need a `base_url`. ``"compatible"`` is for any that does so as OpenAI does."""
 
-PROVIDERS = ("openai", "azure", "xai", "voice-live", *COMPATIBLE, "local")
+PROVIDERS = ("openai", "azure", "xai", "voice-live", "gemini", "vertex-ai", *COMPATIBLE, "local")
 """The names that `make_client` knows."""
 
 
@@ -59,6 +59,14 @@ def make_client(
             from duologue.providers.voice_live import VoiceLiveRealtimeClient
 
             return VoiceLiveRealtimeClient(model=model, endpoint=base_url, api_key=api_key)
+        case "gemini":
+            from duologue.providers.gemini import GeminiRealtimeClient
+
+            return GeminiRealtimeClient(**given)
+        case "vertex-ai":
+            from duologue.providers.vertex import VertexRealtimeClient
+
+            return VertexRealtimeClient(**given)
         case _ if name in COMPATIBLE:
             return _compatible(name, given)
     raise InvalidInput(f"There is no provider {name!r}. There is: {', '.join(PROVIDERS)}.")

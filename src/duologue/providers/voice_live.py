@@ -12,9 +12,10 @@ from duologue.protocols.openai import VOICE_LIVE
 from duologue.providers.azure_login import AzureLogin
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.keys import ApiKey, KeySource
+from duologue.providers.openai_wire import OpenAIWireClient
 from duologue.providers.refusals import Advice
 from duologue.providers.urls import Address
-from duologue.providers.websocket_client import Headers, WebSocketRealtimeClient
+from duologue.providers.websocket_client import Headers
 
 API_VERSION = "2026-07-15"
 """The version of the API that is spoken unless another is asked for."""
@@ -49,7 +50,7 @@ class VoiceLiveAgent(msgspec.Struct, frozen=True):
     conversation_id: str | None = None
 
 
-class VoiceLiveRealtimeClient(WebSocketRealtimeClient):
+class VoiceLiveRealtimeClient(OpenAIWireClient):
     """Azure's Voice Live API: OpenAI's models and others, with Azure's voices, or an agent.
 
     Args:

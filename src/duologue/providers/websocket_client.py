@@ -1,21 +1,20 @@
-"""What all clients of this wire share: connecting, and joining protocol and transport."""
+"""What all clients over a WebSocket share: connecting, and joining protocol and transport."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
-from duologue.capabilities import Capabilities, check_options
+from duologue.capabilities import check_options
 from duologue.errors import ConnectRefused, InvalidInput
 from duologue.link import Link, ProviderMetadata
+from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
-from duologue.protocols.openai import Dialect, OpenAIClientProtocol
-from duologue.protocols.openai.session_kinds import transcription_capabilities, transcription_options
+from duologue.protocols import Protocol
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.masking import secrets_of
 from duologue.providers.refusals import Advice, Explainer, masked_end
@@ -28,15 +27,17 @@ from duologue.transports.connection import WebSocketTransport
 from duologue.transports.handshake import ConnectFailed
 
 Headers = dict[str, str | Secret]
+ClientProtocol = Protocol[ClientMessage, ServerMessage]
 
 
 class WebSocketRealtimeClient(ProviderClient):
-    """A client of a server that speaks OpenAI's realtime wire over a WebSocket.
+    """A client of a server that is reached over a WebSocket.
 
-    Subclasses say where the server is and what it wants to know of the caller: `address`, `url`, `credentials`.
+    Subclasses say where the server is, what it wants to know of the caller, and how it says things: `address`, `url`,
+    `credentials`, `new_protocol`, `capabilities`.
 
     Args:
-        dialect: How the server says things.
+        provider: The provider's name, for errors and telemetry.
         model: The model, unless a session's options name another.
         advice: What to do about the provider's refusals.
         defaults: Options that hold for every session unless it states others.
@@ -45,7 +46,7 @@ class WebSocketRealtimeClient(ProviderClient):
 
     def __init__(
         self,
-        dialect: Dialect,
+        provider: str,
         *,
         model: str | None,
         advice: Advice,
@@ -53,10 +54,10 @@ class WebSocketRealtimeClient(ProviderClient):
         connection: ConnectionSettings | None = None,
     ) -> None:
         super().__init__(defaults=defaults)
-        self._dialect = dialect
+        self._provider = provider
         self._model = model
         self._connection = connection or ConnectionSettings()
-        self._explainer = Explainer(dialect.provider, advice)
+        self._explainer = Explainer(provider, advice)
         self._opening: set[asyncio.Task[Link]] = set()
 
     # --- for subclasses ---
@@ -85,13 +86,21 @@ class WebSocketRealtimeClient(ProviderClient):
             MissingKey: There is no key.
         """
 
+    @abstractmethod
+    def new_protocol(self, options: SessionOptions) -> ClientProtocol:
+        """The wire of a session with these options. The credentials have been made by then."""
+
     def account(self) -> Headers:
         """The headers that go with any credentials, such as the one that names a project."""
         return {}
 
-    def conversation_capabilities(self, options: SessionOptions) -> Capabilities:
-        """What a conversation with these options can do."""
-        return self._dialect.capabilities
+    def endpoint(self, options: SessionOptions, headers: Headers) -> str:
+        """The URL for a connection with these headers: `url`, unless the way of logging in has a say in it."""
+        return self.url(options)
+
+    def completed(self, options: SessionOptions) -> SessionOptions:
+        """The options with what they leave to the client, such as the model."""
+        return replace(options, model=self.chosen_model(options))
 
     # --- what it is ---
 
@@ -105,12 +114,7 @@ class WebSocketRealtimeClient(ProviderClient):
             endpoint = str(self.address())
         except InvalidInput:  # opening a session says so
             endpoint = None
-        return ProviderMetadata(provider=self._dialect.provider, model=self._model, endpoint=endpoint)
-
-    def capabilities(self, options: SessionOptions | None = None) -> Capabilities:
-        options = self.with_defaults(options)
-        can = self.conversation_capabilities(options)
-        return transcription_capabilities(can) if is_transcription(options, can) else can
+        return ProviderMetadata(provider=self._provider, model=self._model, endpoint=endpoint)
 
     def chosen_model(self, options: SessionOptions) -> str | None:
         """The model for a session with these options."""
@@ -119,12 +123,13 @@ class WebSocketRealtimeClient(ProviderClient):
     # --- opening ---
 
     async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
-        url = self.url(options)
-        options = self._completed(options)
-        OpenAIClientProtocol(self._dialect).open(options)  # what cannot be written shows before anything is connected
+        stated = options
+        self.url(stated)  # what is contradictory, and what cannot be written, shows before anything is connected
+        options = self.completed(stated)
+        self.new_protocol(options).open(options)
 
         async def attempt() -> Link:
-            return await self._attempt(url, options, dropped)
+            return await self._attempt(stated, options, dropped)
 
         opening = asyncio.get_running_loop().create_task(with_retries(attempt, self._connection))
         self._opening.add(opening)
@@ -158,8 +163,8 @@ class WebSocketRealtimeClient(ProviderClient):
             InvalidInput: They contradict each other.
         """
         merged = self.with_defaults(options)
-        carried, _ = check_options(merged, self.capabilities(merged), self._dialect.provider)
-        return self._completed(carried)
+        carried, _ = check_options(merged, self.capabilities(merged), self._provider)
+        return self.completed(carried)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> str:
         """Send JSON to the provider over HTTP; what it answers.
@@ -201,29 +206,19 @@ class WebSocketRealtimeClient(ProviderClient):
         except TimeoutError:
             raise ConnectRefused(
                 f"No key within {seconds:g} s.",
-                provider=self._dialect.provider,
+                provider=self._provider,
                 retryable=True,
                 hint="See what holds up the function that fetches it; nothing was sent.",
             ) from None
 
-    def _completed(self, options: SessionOptions) -> SessionOptions:
-        """The options with the model that they leave to the client."""
-        if is_transcription(options, self.conversation_capabilities(options)):
-            return transcription_options(options)
-        return replace(options, model=self.chosen_model(options))
-
-    async def _attempt(self, url: str, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
+    async def _attempt(self, stated: SessionOptions, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
         headers, secrets = await self._headers()
         try:
-            transport = await self._connect(url, headers)
+            transport = await self._connect(self.endpoint(stated, headers), headers)
         except ConnectFailed as failure:
             raise self._explainer.failed(failure, secrets) from failure
         link = ProtocolLink(
-            OpenAIClientProtocol(
-                self._dialect,
-                started_at=time.time(),
-                awaits_greeting=not self._dialect.confirms_options,  # saves a round trip
-            ),
+            self.new_protocol(options),
             transport,
             options,
             self.capabilities(options),
@@ -251,11 +246,6 @@ class WebSocketRealtimeClient(ProviderClient):
             connect_timeout=settings.connect_timeout,
             limits=settings.limits,
         )
-
-
-def is_transcription(options: SessionOptions, can: Capabilities) -> bool:
-    """Whether it is a transcription session beside the conversations that the provider has."""
-    return options.kind == "transcription" and {"transcription", "conversation"} <= can.session_kinds
 
 
 def _connector(transport: str) -> Callable[..., Awaitable[WebSocketTransport]]:

@@ -8,9 +8,10 @@ from duologue.protocols.openai import XAI
 from duologue.providers.client_secrets import ClientSecret, lifetime, read_client_secret
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.keys import ApiKey, bearer, checked_source, current_key
+from duologue.providers.openai_wire import OpenAIWireClient
 from duologue.providers.refusals import Advice
 from duologue.providers.urls import Address, read_address, with_ending
-from duologue.providers.websocket_client import Headers, WebSocketRealtimeClient
+from duologue.providers.websocket_client import Headers
 
 _BASE_URL = "https://api.x.ai/v1"
 _ADVICE = Advice(
@@ -20,7 +21,7 @@ _ADVICE = Advice(
 )
 
 
-class XAIRealtimeClient(WebSocketRealtimeClient):
+class XAIRealtimeClient(OpenAIWireClient):
     """xAI's realtime API.
 
     Args:

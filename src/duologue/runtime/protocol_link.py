@@ -47,7 +47,7 @@ class ProtocolLink(ProviderLink):
         explain_end: Callable[[SessionEnded], SessionEnded] = lambda end: end,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(options, capabilities, metadata, dropped, clock=clock)
+        super().__init__(options, capabilities, metadata, dropped, clock=clock, turn_ends_are_told=protocol.tells_turns)
         self._protocol = protocol
         self._transport = transport
         self._open_timeout = open_timeout

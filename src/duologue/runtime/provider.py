@@ -78,6 +78,7 @@ class ProviderLink(Link):
         metadata: Who is at the other end.
         dropped: The preferences that were left out.
         clock: Seconds of a monotonic clock.
+        turn_ends_are_told: Whether the wire tells when a turn is over.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class ProviderLink(Link):
         dropped: tuple[str, ...] = (),
         *,
         clock: Callable[[], float] = time.monotonic,
+        turn_ends_are_told: bool = False,
     ) -> None:
         self.metadata = metadata
         self._options = options
@@ -104,6 +106,7 @@ class ProviderLink(Link):
         self._turns = TurnTracker(
             answers=capabilities.output_transcripts != "never" or capabilities.explicit_response,
             waits_for_calls=not capabilities.tool_scheduling,
+            ends_are_told=turn_ends_are_told,
         )
         self._updates: dict[str, SessionOptions] = {}  # sent and not yet confirmed, by message id
         self._idle = asyncio.Event()  # no response request waits

@@ -28,11 +28,15 @@ class TurnTracker:
         answers: Whether the session has responses. Else a turn is over when its words are known.
         waits_for_calls: Whether a turn lasts until its functions have their results. It does not where the wire knows
             functions that run in the background.
+        ends_are_told: Whether the wire tells itself when a turn is over, with `TurnDone`: later than its last response
+            is done.
     """
 
-    def __init__(self, *, answers: bool = True, waits_for_calls: bool = True) -> None:
+    def __init__(self, *, answers: bool = True, waits_for_calls: bool = True, ends_are_told: bool = False) -> None:
         self._answers = answers
         self._waits_for_calls = waits_for_calls
+        self._ends_are_told = ends_are_told
+        self._outcome: m.TurnOutcome | None = None  # of the open turn, whose responses are done; its end is to be told
         self._numbers = itertools.count(1)
         self._turn: str | None = None  # the turn that is open
         self._answered = False  # whether it has had a response
@@ -90,6 +94,8 @@ class TurnTracker:
                 self._response_created(message.response_id)
             case m.ResponseDone(out_of_band=False):
                 return self._response_done(message, follow_up_waits)
+            case m.TurnDone() if self._ends_are_told:
+                return self._end_told()
             case _:
                 pass
         self.mark(message)
@@ -110,7 +116,7 @@ class TurnTracker:
         if self._turn is None:
             self._new_turn()
         assert self._turn is not None
-        self._answered = True
+        self._answered, self._outcome = True, None
         self._running.add(response_id)
         self._remember(response_id, self._turn)
 
@@ -133,10 +139,19 @@ class TurnTracker:
                 self._owe(call.call_id, turn)
         goes_on = done.awaits_tool_results or follow_up_waits or turn in self._owed.values()
         if turn == self._turn:
-            if goes_on:
+            self._outcome = None if goes_on else _outcome(done.status)
+            if goes_on or self._ends_are_told:
                 return [done]
             self._turn = None
         return [done, m.TurnDone(turn_id=turn, outcome="interrupted" if goes_on else _outcome(done.status))]
+
+    def _end_told(self) -> list[ServerMessage]:
+        """The wire says that a turn is over: it means the last one that was answered."""
+        turn, outcome = self._turn, self._outcome
+        if turn is None or not self._answered or self._is_running(turn):
+            return []
+        self._turn = self._outcome = None
+        return [m.TurnDone(turn_id=turn, outcome=outcome or "completed")]
 
     def _owe(self, call_id: str, turn: str | None) -> None:
         self._owed[call_id] = turn
@@ -145,17 +160,18 @@ class TurnTracker:
 
     def _begin(self) -> list[ServerMessage]:
         """The user begins. A turn that waits for function results is over; one that still speaks ends by itself."""
-        replaced = self._turn
+        replaced, outcome = self._turn, self._outcome
         if replaced is not None and not self._answered and self._answers:
             return []
         self._new_turn()
         if replaced is None or self._is_running(replaced) or not self._answers:
             return []  # it ends by itself
-        return [m.TurnDone(turn_id=replaced, outcome="interrupted")]
+        return [m.TurnDone(turn_id=replaced, outcome=outcome or "interrupted")]
 
     def _new_turn(self) -> None:
         self._turn = f"turn_{next(self._numbers)}"
         self._answered = False
+        self._outcome = None
 
     def _is_running(self, turn: str) -> bool:
         return any(self._turn_of.get(response_id) == turn for response_id in self._running)

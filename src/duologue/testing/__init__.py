@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from duologue.testing.openai_emulator import EmulatedSession, OpenAIEmulator
+    from duologue.testing.emulation import EmulatedSession
+    from duologue.testing.gemini_emulator import GeminiEmulator
+    from duologue.testing.openai_emulator import OpenAIEmulator
     from duologue.testing.replay import ReplayClient
     from duologue.testing.replay_script import ReplayMismatch
     from duologue.testing.replies import ScriptedReply
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from duologue.testing.scripted_link import ScriptedLink
 
 _HOMES = {
-    "EmulatedSession": "duologue.testing.openai_emulator",
+    "EmulatedSession": "duologue.testing.emulation",
+    "GeminiEmulator": "duologue.testing.gemini_emulator",
     "OpenAIEmulator": "duologue.testing.openai_emulator",
     "ReplayClient": "duologue.testing.replay",
     "ReplayMismatch": "duologue.testing.replay_script",
@@ -27,6 +30,7 @@ _HOMES = {
 __all__ = [
     "SCRIPTED_CAPABILITIES",
     "EmulatedSession",
+    "GeminiEmulator",
     "OpenAIEmulator",
     "ReplayClient",
     "ReplayMismatch",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from duologue.testing.emulation.model import Replies, Reply, Step
 from duologue.testing.openai_emulator.emulator import OpenAIEmulator
-from duologue.testing.openai_emulator.model import Replies, Reply, Step
-from duologue.testing.openai_emulator.session import EmulatedSession
+from duologue.testing.openai_emulator.session import OpenAIEmulatedSession
 
-__all__ = ["EmulatedSession", "OpenAIEmulator", "Replies", "Reply", "Step"]
+__all__ = ["OpenAIEmulatedSession", "OpenAIEmulator", "Replies", "Reply", "Step"]

@@ -1,10 +1,9 @@
-"""Who may come in: keys, ephemeral keys, refusals to order."""
+"""Who may come in: keys and ephemeral keys."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -35,17 +34,10 @@ class Admission:
 
     def __init__(self, api_key: str | None) -> None:
         self._api_key = api_key
-        self._refusals: deque[Refusal] = deque()
         self._secrets: dict[str, _Secret] = {}
-
-    def refuse(self, refusal: Refusal, times: int) -> None:
-        """Refuse the next connections."""
-        self._refusals.extend([refusal] * times)
 
     def admit(self, request: HandshakeRequest) -> Refusal | str | None:
         """A refusal, or the subprotocol of the connection."""
-        if self._refusals:
-            return self._refusals.popleft()
         key = _key_of(request)
         secret = self._secrets.get(key or "")
         if secret is not None and secret.expires_at < time.time():

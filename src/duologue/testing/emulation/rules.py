@@ -13,7 +13,7 @@ from duologue.tools import FunctionTool, Tool
 
 
 class WireChecks(msgspec.Struct, frozen=True):
-    """Refuses what OpenAI's servers refuse, and takes all else: options that change nothing here are only echoed."""
+    """Refuses what hosted servers refuse, and takes all else: options that change nothing here are only echoed."""
 
     def options(self, options: SessionOptions) -> None:
         """Refuse options.

@@ -10,7 +10,7 @@ from duologue.errors import SpeechFailed
 from duologue.local.engine import EngineSettings, LocalEngine
 from duologue.options import SessionOptions
 from duologue.speech.responder import Responder, ResponderEvent, ResponderRequest, TextChunk
-from duologue.testing.openai_emulator.rules import WireChecks
+from duologue.testing.emulation.rules import WireChecks
 from duologue.testing.stages import LoudnessDetector, ScriptedResponder, ScriptedSpeechToText, ToneTextToSpeech
 
 Step = str | ResponderEvent | Exception

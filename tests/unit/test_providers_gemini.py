@@ -1,0 +1,454 @@
+"""Gemini Live on both of Google's services: where clients connect, who they say they are, what refusals mean."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duologue import messages as m
+from duologue.client import RealtimeClient
+from duologue.errors import ConnectRefused, InvalidInput, UnsupportedOperation
+from duologue.options import NoiseReduction, SessionOptions
+from duologue.protocols.gemini import GEMINI, VERTEX_AI
+from duologue.providers import (
+    ConnectionSettings,
+    GeminiRealtimeClient,
+    GeminiSessionOptions,
+    MissingKey,
+    Refusal,
+    VertexRealtimeClient,
+)
+from duologue.session import RealtimeSession
+from duologue.testing import GeminiEmulator
+from duologue.testing.gemini_emulator.admission import Token
+from duologue.testing.loopback import HttpRequest, HttpResponse, LoopbackServer
+
+ONCE = ConnectionSettings(attempts=1, proxy=None)
+MODEL = "gemini-2.5-flash-native-audio-preview-12-2025"
+SERVICE = "/ws/google.ai.generativelanguage.{}.GenerativeService.{}"
+VERTEX_SERVICE = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent"
+_VARIABLES = (
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GOOGLE_GEMINI_BASE_URL",
+    "GOOGLE_CLOUD_PROJECT",
+    "GOOGLE_CLOUD_LOCATION",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+)
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*_VARIABLES, "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def gemini(emulator: GeminiEmulator, **given: Any) -> GeminiRealtimeClient:
+    settings = {"model": MODEL, "api_key": "key-1", "base_url": emulator.url, "connection": ONCE, **given}
+    return GeminiRealtimeClient(**settings)
+
+
+def vertex(emulator: GeminiEmulator, **given: Any) -> VertexRealtimeClient:
+    return VertexRealtimeClient(**{"model": MODEL, "base_url": emulator.url, "connection": ONCE, **given})
+
+
+async def opened(emulator: GeminiEmulator, client: RealtimeClient, options: SessionOptions | None = None) -> None:
+    """Open a session, and close it."""
+    async with client, client.create_session(options):
+        assert emulator.requests
+
+
+# --- where, and with which key ---
+
+
+async def test_gemini() -> None:
+    async with GeminiEmulator() as emulator:
+        await opened(emulator, gemini(emulator))
+        [request] = emulator.requests
+        assert request.path == SERVICE.format("v1beta", "BidiGenerateContent")
+        assert request.query == {}
+        assert request.headers["x-goog-api-key"] == "key-1"
+        assert "authorization" not in request.headers
+        assert emulator.session.received[0]["setup"]["model"] == f"models/{MODEL}"
+
+
+async def test_gemini_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with GeminiEmulator() as emulator:
+        client = GeminiRealtimeClient(MODEL)
+        assert client.metadata.endpoint == "wss://generativelanguage.googleapis.com"
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", f"{emulator.http_url}/proxy")
+        monkeypatch.setenv("GEMINI_API_KEY", "key-e")
+        await opened(emulator, client)
+        monkeypatch.setenv("GOOGLE_API_KEY", "key-g")  # counts more, as with Google's own libraries
+        await opened(emulator, GeminiRealtimeClient(MODEL))
+        assert [request.headers["x-goog-api-key"] for request in emulator.requests] == ["key-e", "key-g"]
+        assert emulator.requests[0].path == "/proxy" + SERVICE.format("v1beta", "BidiGenerateContent")
+
+
+async def test_a_key_that_is_fetched_for_every_connection() -> None:
+    keys = iter(["key-1", "key-2"])
+
+    async def fetch() -> str:
+        return next(keys)
+
+    async with GeminiEmulator() as emulator, gemini(emulator, api_key=fetch) as client:
+        for _ in range(2):
+            await (await client.create_session()).aclose()
+        assert [request.headers["x-goog-api-key"] for request in emulator.requests] == ["key-1", "key-2"]
+
+
+async def test_that_a_key_is_needed() -> None:
+    async with GeminiEmulator() as emulator:
+        with pytest.raises(MissingKey, match="GEMINI_API_KEY"):
+            await gemini(emulator, api_key=None).create_session()
+        assert not emulator.requests
+
+
+@pytest.mark.parametrize(
+    "options", [GeminiSessionOptions(affective_dialog=True), GeminiSessionOptions(proactive_audio=True)]
+)
+async def test_that_what_is_experimental_goes_where_it_is(options: SessionOptions) -> None:
+    async with GeminiEmulator() as emulator:
+        await opened(emulator, gemini(emulator), options)
+        await opened(emulator, gemini(emulator, api_version="v1"), options)
+        assert [request.path.split(".")[3] for request in emulator.requests] == ["v1alpha", "v1"]
+
+
+async def test_that_headers_of_the_application_are_the_login() -> None:
+    async with GeminiEmulator(api_key="own") as emulator:
+        connection = ConnectionSettings(attempts=1, headers={"X-Goog-Api-Key": "own"})
+        await opened(emulator, gemini(emulator, api_key=None, connection=connection))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: GeminiRealtimeClient("m", base_url="https://example.com/?key=k"),
+        lambda: GeminiRealtimeClient("m", base_url="http://example.com"),
+        lambda: GeminiRealtimeClient("m", api_version="v1/beta"),
+        lambda: VertexRealtimeClient("m", location="evil.example/"),
+        lambda: VertexRealtimeClient("m", project="../other"),
+        lambda: VertexRealtimeClient("m", api_key="k", token_provider=lambda: "t"),
+        lambda: VertexRealtimeClient("m", api_key="k", project="p"),
+        lambda: VertexRealtimeClient("m", token_provider="token"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_makes_no_sense(make: Callable[[], object]) -> None:
+    with pytest.raises(InvalidInput):
+        make()
+
+
+@pytest.mark.parametrize("model", [None, "../m", "m?key=k", "m&n", "m n"])
+async def test_that_a_model_is_needed(model: str | None) -> None:
+    with pytest.raises(InvalidInput, match="model"):
+        await GeminiRealtimeClient(model, api_key="key-1").create_session()
+
+
+async def test_that_nothing_connects_for_what_cannot_be() -> None:
+    async with GeminiEmulator() as emulator:
+        for options in (SessionOptions(noise_reduction=NoiseReduction()), SessionOptions(speed=1.5)):
+            with pytest.raises(UnsupportedOperation):
+                await gemini(emulator).create_session(options)
+        assert not emulator.requests
+
+
+# --- refusals ---
+
+REASONS: dict[str, tuple[int, str, str | None, bool, str]] = {
+    "a wrong key": (
+        1007,
+        "API key not valid. Please pass a valid API key.",
+        "UNAUTHENTICATED",
+        False,
+        "GEMINI_API_KEY",
+    ),
+    "no such model": (
+        1008,
+        "models/m is not found for API version v1beta, or is not supported for bidiGenerateContent. Call ListModels",
+        "NOT_FOUND",
+        False,
+        "api_version",
+    ),
+    "no quota": (1011, "You exceeded your current quota, please check your plan", "RESOURCE_EXHAUSTED", True, "quota"),
+    "an option": (1007, "Request contains an invalid argument.", None, False, "option"),
+    "a policy": (1008, "Operation is not allowed.", None, False, "allow"),
+    "an error of its own": (1011, "Internal error encountered.", None, True, "of its own"),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+async def test_what_a_refusal_at_the_beginning_means(name: str) -> None:
+    close_code, reason, code, retryable, hint = REASONS[name]
+    async with GeminiEmulator() as emulator:
+        emulator.fail_opening(reason, code=close_code)
+        with pytest.raises(ConnectRefused) as refused:
+            await gemini(emulator).create_session()
+        assert refused.value.message == reason
+        assert (refused.value.close_code, refused.value.code) == (close_code, code)
+        assert refused.value.retryable is retryable
+        assert hint in refused.value.hint
+        assert refused.value.provider == "gemini"
+
+
+async def test_that_what_may_pass_is_tried_again() -> None:
+    async def sleep(seconds: float) -> None:
+        pass
+
+    async with GeminiEmulator() as emulator:
+        emulator.fail_opening("Internal error encountered.")
+        emulator.refuse(503)
+        patient = ConnectionSettings(attempts=3, sleep=sleep)
+        await opened(emulator, gemini(emulator, connection=patient))
+        assert len(emulator.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code", "hint"),
+    [
+        (400, {"status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}, "API_KEY_INVALID", "the key"),
+        (401, {"status": "UNAUTHENTICATED"}, "UNAUTHENTICATED", "the key"),
+        (403, {"status": "PERMISSION_DENIED", "details": "none"}, "PERMISSION_DENIED", "region"),
+        (404, {"status": "NOT_FOUND"}, "NOT_FOUND", "api_version"),
+        (429, {"status": "RESOURCE_EXHAUSTED"}, "RESOURCE_EXHAUSTED", "quota"),
+    ],
+)
+async def test_what_a_refusal_over_http_means(status: int, error: dict[str, Any], code: str, hint: str) -> None:
+    body = json.dumps({"error": {"code": status, "message": "No: AIzaSyA-secret-1234567890.", **error}}).encode()
+    async with GeminiEmulator() as emulator:
+        emulator.refuse(status, body=body)
+        with pytest.raises(Refusal) as refused:
+            await gemini(emulator).create_session()
+        assert (refused.value.status, refused.value.code) == (status, code)
+        assert hint in refused.value.hint
+        assert "1234567890" not in str(refused.value)
+
+
+async def test_that_no_key_shows_at_the_end() -> None:
+    async with GeminiEmulator() as emulator, gemini(emulator, api_key="AIza-secret-1") as client:
+        emulator.fail_opening("The key AIza-secret-1 and auth_tokens/secret-1 are none.", code=1007)
+        with pytest.raises(ConnectRefused) as refused:
+            await client.create_session()
+        assert "secret" not in str(refused.value) + repr(vars(refused.value)) + repr(client)
+
+
+# --- ephemeral tokens ---
+
+
+async def reply_of(session: RealtimeSession) -> str:
+    await session.send_text("Hello?")
+    async for message in session:
+        if isinstance(message, m.ResponseDone):
+            return "".join(item.text for item in message.items if isinstance(item, m.MessageItem))
+    raise AssertionError("no answer")
+
+
+@pytest.mark.parametrize(("locks", "tools"), [("stated", 1), ("everything", 0)])
+async def test_that_a_token_opens_the_session_that_it_was_made_for(locks: Any, tools: int) -> None:
+    from duologue.tools import FunctionTool
+
+    emulator = GeminiEmulator(lambda request: f"{request.instructions} {len(request.tools)}", api_key="key-1")
+    async with emulator, gemini(emulator) as client:
+        secret = await client.create_client_secret(SessionOptions(instructions="Be brief."), locks=locks)
+        assert secret.expires_at is not None
+        assert 50 < secret.expires_at - time.time() < 70
+        assert "token" not in repr(secret)
+        guest = gemini(emulator, api_key=secret.value)
+        own = SessionOptions(instructions="Be long.", tools=(FunctionTool(name="f", parameters={"type": "object"}),))
+        async with guest, guest.create_session(own) as session:
+            assert await reply_of(session) == f"Be brief. {tools}"
+        request = emulator.requests[-1]
+        assert request.path == SERVICE.format("v1alpha", "BidiGenerateContentConstrained")
+        assert request.query == {}
+        assert request.headers["authorization"] == f"Token {secret.value.reveal()}"
+        with pytest.raises(ConnectRefused, match="used up"):
+            await gemini(emulator, api_key=secret.value).create_session()
+
+
+async def test_what_a_token_cannot_hold() -> None:
+    async with GeminiEmulator() as emulator, gemini(emulator) as client:
+        for given in ({"expires_after": 5}, {"session_seconds": 80_000}, {"uses": 0}, {"locks": "nothing"}):
+            with pytest.raises(InvalidInput, match=next(iter(given))):
+                await client.create_client_secret(**given)
+        for options in (SessionOptions(resume="handle"), SessionOptions(history=(m.MessageItem.user("Hi"),))):
+            with pytest.raises(InvalidInput, match="no history and no handle"):
+                await client.create_client_secret(options)
+
+
+async def test_that_a_wrong_key_makes_no_token() -> None:
+    async with GeminiEmulator(api_key="right") as emulator, gemini(emulator) as client:
+        with pytest.raises(Refusal, match="API key not valid") as refused:
+            await client.create_client_secret()
+        assert "GEMINI_API_KEY" in refused.value.hint
+
+
+def test_which_fields_a_token_binds() -> None:
+    bound = {"model": "m", "generationConfig": {"temperature": 0.5, "topK": 2}, "tools": []}
+    own = {"model": "n", "generationConfig": {"temperature": 1.0, "topK": 3}, "labels": {}}
+    some = Token(bound, ("model", "generationConfig.topK", "absent.field"), 1, 0.0)
+    assert some.over({**own, "generationConfig": {**own["generationConfig"]}}) == {  # type: ignore[dict-item]
+        "model": "m",
+        "generationConfig": {"temperature": 1.0, "topK": 2},
+        "labels": {},
+    }
+    assert Token(bound, None, 1, 0.0).over(own) == {**bound, "sessionResumption": {}}
+    assert Token({}, None, 1, 0.0).over(own) == own
+
+
+# --- Vertex AI ---
+
+
+@pytest.mark.parametrize(
+    ("location", "endpoint"),
+    [
+        (None, "wss://aiplatform.googleapis.com"),
+        ("global", "wss://aiplatform.googleapis.com"),
+        ("europe-west4", "wss://europe-west4-aiplatform.googleapis.com"),
+        ("us", "wss://aiplatform.us.rep.googleapis.com"),
+        ("eu", "wss://aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_where_vertex_is(location: str | None, endpoint: str) -> None:
+    assert VertexRealtimeClient(MODEL, location=location).metadata.endpoint == endpoint
+    assert VertexRealtimeClient(MODEL, location=location, api_key="k").metadata.endpoint == (
+        "wss://aiplatform.googleapis.com"
+    )
+
+
+async def test_vertex_with_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with GeminiEmulator(dialect=VERTEX_AI, api_key="token-1") as emulator:
+        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
+        monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "us-central1")
+        await opened(emulator, vertex(emulator, token_provider=lambda: "token-1"))
+        [request] = emulator.requests
+        assert (request.path, request.query) == (VERTEX_SERVICE, {})
+        assert request.headers["authorization"] == "Bearer token-1"
+        setup = emulator.session.received[0]["setup"]
+        assert setup["model"] == f"projects/my-project/locations/us-central1/publishers/google/models/{MODEL}"
+        await opened(
+            emulator,
+            vertex(emulator, token_provider=lambda: "token-1", model=f"publishers/google/models/{MODEL}", project="p"),
+        )
+        setup = emulator.session.received[0]["setup"]
+        assert setup["model"] == f"projects/p/locations/us-central1/publishers/google/models/{MODEL}"
+        with pytest.raises(Refusal, match="invalid authentication") as refused:
+            await vertex(emulator, token_provider=lambda: "token-2").create_session()
+        assert "gcloud auth application-default login" in refused.value.hint
+
+
+async def test_vertex_with_a_key() -> None:
+    async with GeminiEmulator(dialect=VERTEX_AI, api_key="key-1") as emulator:
+        await opened(emulator, vertex(emulator, api_key="key-1"))
+        assert emulator.requests[0].headers["x-goog-api-key"] == "key-1"
+        assert emulator.session.received[0]["setup"]["model"] == f"publishers/google/models/{MODEL}"
+
+
+async def test_that_vertex_needs_a_project() -> None:
+    async with GeminiEmulator(dialect=VERTEX_AI) as emulator:
+        with pytest.raises(InvalidInput, match="GOOGLE_CLOUD_PROJECT"):
+            await vertex(emulator, token_provider=lambda: "t").create_session()
+        assert not emulator.requests
+
+
+class TokenEndpoint:
+    """Where service accounts get their access tokens. It runs on the event loop of the test, which must go on."""
+
+    def __init__(self) -> None:
+        self.issued = 0
+        self.seconds = 3_600
+        self.status = 200
+        self.server = LoopbackServer(lambda connection: None, answer_http=self._answer)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        self.issued += 1
+        body = {"access_token": f"ya29.token-{self.issued}", "expires_in": self.seconds, "token_type": "Bearer"}
+        answer = body if self.status == 200 else {"error": "invalid_grant"}
+        return HttpResponse(self.status, {"content-type": "application/json"}, json.dumps(answer).encode())
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes the application default credentials of a service account that gets its tokens at an address."""
+    pytest.importorskip("google.auth")
+    serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
+
+    def make(url: str) -> None:
+        key = rsa.generate_private_key(public_exponent=65_537, key_size=2_048).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        credentials = {
+            "type": "service_account",
+            "project_id": "project-of-the-account",
+            "private_key_id": "1",
+            "private_key": key.decode(),
+            "client_email": "tester@project-of-the-account.iam.gserviceaccount.com",
+            "token_uri": f"{url}/token",
+        }
+        path = tmp_path / "credentials.json"
+        path.write_text(json.dumps(credentials))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+        monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", "project-that-pays")
+
+    return make
+
+
+async def test_the_application_default_credentials(account: Callable[[str], None]) -> None:
+    tokens = TokenEndpoint()
+    async with tokens.server, GeminiEmulator(dialect=VERTEX_AI) as emulator:
+        account(tokens.server.http_url)
+        async with vertex(emulator) as client:
+            for _ in range(2):
+                await (await client.create_session()).aclose()
+            assert tokens.issued == 1  # it is good for an hour
+            assert emulator.requests[0].headers["authorization"] == "Bearer ya29.token-1"
+            assert emulator.requests[0].headers["x-goog-user-project"] == "project-that-pays"
+            setup = emulator.session.received[0]["setup"]
+            assert setup["model"].startswith("projects/project-of-the-account/locations/global/")
+
+
+async def test_that_credentials_are_refreshed_for_every_connection(account: Callable[[str], None]) -> None:
+    tokens = TokenEndpoint()
+    tokens.seconds = 1  # runs out at once
+    async with tokens.server, GeminiEmulator(dialect=VERTEX_AI) as emulator, vertex(emulator) as client:
+        account(tokens.server.http_url)
+        for _ in range(2):
+            await (await client.create_session()).aclose()
+        used = [request.headers["authorization"] for request in emulator.requests]
+        assert used == ["Bearer ya29.token-1", "Bearer ya29.token-2"]
+
+
+async def test_that_a_refused_refresh_says_so(account: Callable[[str], None]) -> None:
+    tokens = TokenEndpoint()
+    tokens.status = 400
+    async with tokens.server, GeminiEmulator(dialect=VERTEX_AI) as emulator:
+        account(tokens.server.http_url)
+        with pytest.raises(ConnectRefused, match="RefreshError") as refused:
+            await vertex(emulator).create_session()
+        assert not refused.value.retryable
+        assert "gcloud auth application-default login" in refused.value.hint
+        assert not emulator.requests
+
+
+async def test_that_there_are_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("google.auth")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    with pytest.raises(MissingKey, match="gcloud auth"):
+        await VertexRealtimeClient(MODEL, project="p", connection=ONCE).create_session()
+
+
+# --- what they can do ---
+
+
+def test_what_they_can_do() -> None:
+    developer, cloud = GeminiRealtimeClient(MODEL).capabilities(), VertexRealtimeClient(MODEL).capabilities()
+    assert "affective_dialog" in developer.options & cloud.options
+    assert "speech_events" in cloud.options - developer.options
+    assert VertexRealtimeClient(MODEL).capabilities(GeminiSessionOptions(speech_events=True)).speech_events
+    assert GEMINI.provider == GeminiRealtimeClient(MODEL).metadata.provider
+    assert {"instructions", "tools"} == GeminiRealtimeClient("gemini-3.8-live").capabilities().mutable_options
