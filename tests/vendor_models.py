@@ -22,7 +22,7 @@ import typing_extensions
 
 Json = Any
 
-_TABLES_OF = {"openai": "3.54", "azure-ai-voicelive": "1.3", "google-genai": "3.6"}
+_TABLES_OF = {"openai": "3.57", "azure-ai-voicelive": "1.3", "google-genai": "3.6"}
 
 
 def _is_other(package: str, version: str) -> bool:

@@ -9,10 +9,14 @@ from collections.abc import Callable
 from duologue.transports.base import Closed, Frame, FrameReceiver
 
 
+_EARLY = 4  # frames that may come before the start: a server greets at once
+
+
 class Delivery:
     """Hands frames to a receiver; keeps what arrives while it is paused, or before it starts.
 
-    That stops the socket too. What is kept is therefore no more than what had been read from it by then.
+    Pausing stops the socket too; before the start, a few frames do. What is kept is therefore little more than what
+    had been read from the socket by then.
 
     Args:
         read: Called with whether the socket is to be read from now on.
@@ -68,7 +72,8 @@ class Delivery:
         """Take a frame from the socket that cannot be handed over directly."""
         if not self._discards:
             self._kept.append(frame)
-            self._want(False)
+            if self._receiver is not None or len(self._kept) >= _EARLY:
+                self._want(False)
 
     def close(self, how: Closed) -> None:
         """The connection is over: tell it, behind what has been kept."""

@@ -62,7 +62,7 @@ async def connect_websocket(
     connect_timeout: float | None = 10.0,
     limits: WebSocketLimits | None = None,
 ) -> WebSocketTransport:
-    """Open a WebSocket. Nothing is read from it before its `start`. Redirects are not followed.
+    """Open a WebSocket. What comes before its `start` waits. Redirects are not followed.
 
     Args:
         url: Where to, ``ws://`` or ``wss://``.
