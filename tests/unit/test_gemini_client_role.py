@@ -151,13 +151,24 @@ def test_that_what_is_added_during_an_answer_does_not_interrupt_it() -> None:
     assert said(protocol, m.ResponseCreate()) == [{"clientContent": {"turnComplete": True}}]
 
 
-def test_that_what_is_asked_during_an_answer_takes_along_what_was_added() -> None:
+def test_that_what_is_added_while_an_answer_is_awaited_does_not_interrupt_it() -> None:
+    protocol = opened()
+    said(protocol, USER)
+    said(protocol, m.ResponseCreate())
+    assert said(protocol, USER) == []
+    read(protocol, audio())
+    assert sent(protocol) == []
+    read(protocol, GENERATED)
+    assert [one["clientContent"]["turnComplete"] for one in sent(protocol)] == [False]
+
+
+@pytest.mark.parametrize("request_", [m.ResponseCreate(id="a", when="now"), m.Say(id="a", text="x", when="now")])
+def test_that_what_is_asked_during_an_answer_is_refused(request_: m.ResponseCreate | m.Say) -> None:
     protocol = opened()
     read(protocol, audio())
-    said(protocol, USER)
-    assert said(protocol, m.ResponseCreate(when="now")) == [
-        {"clientContent": {"turns": [_turn({"text": "Hi"})], "turnComplete": True}}
-    ]
+    assert said(protocol, request_) == []
+    [error] = only(protocol.tick(0.0), m.ErrorReported)
+    assert (error.kind, error.cause_id, error.cause) == ("response_active", "a", request_)
 
 
 def test_that_a_model_that_takes_no_late_content_gets_text() -> None:

@@ -268,7 +268,6 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         sending.is_due = sending.has_sent = False
         sending.prompts.answered()
         out += answers.cancel_if_asked()
-        sending.prompts.is_busy = answers.builder is not None
         return out
 
     def _model_turn(self, turn: Content) -> list[ServerMessage]:
@@ -346,7 +345,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
             return answers.usage_reported()
         out: list[ServerMessage] = []
         had_answer = answers.phase is not Phase.IDLE
-        is_due = sending.is_due or self._speech.awaits_answer
+        is_due = sending.is_due or (self._speech.awaits_answer and not answers.was_stopped)
         out += self._speech.answer_over() if had_answer else self._speech.unanswered()
         out += self._over(answers.turn_complete(reason, is_due=is_due))
         if not had_answer:
@@ -355,10 +354,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     def _over(self, messages: list[ServerMessage]) -> list[ServerMessage]:
         """A response may be over: what was kept for that time is sent."""
-        if self._answers.builder is None:
-            prompts = self._sending.prompts
-            prompts.is_busy = False
-            self._sending.send_kept()
+        self._sending.send_kept()
         return messages
 
     # --- the end ---
