@@ -53,7 +53,7 @@ class Prompts:
         Raises:
             UnsupportedOperation: The model does not take it, or not any more.
         """
-        if self._has_answered and not self._dialect.family.content_after_answers:
+        if (self._has_answered or is_busy) and not self._dialect.family.content_after_answers:
             return self._realtime_item(item)
         content = self._written(item)
         self._is_fresh = True
