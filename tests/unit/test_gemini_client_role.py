@@ -327,6 +327,12 @@ def test_that_an_update_keeps_the_services_own_tools() -> None:
     assert update == {"contextUpdate": {"tools": {"tools": [{"googleSearch": {}}]}}}
 
 
+@pytest.mark.parametrize("dialect", [OLD, LATE, NEW], ids=lambda dialect: dialect.family.name)
+def test_that_what_cannot_change_names_the_way_out(dialect: Any) -> None:
+    with pytest.raises(UnsupportedOperation, match="Reconnection"):
+        opened(dialect).send(m.SessionUpdate(options=SessionOptions(voice="Kore")))
+
+
 # --- the session ---
 
 
