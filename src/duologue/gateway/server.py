@@ -1,0 +1,122 @@
+"""The gateway as a server of its own: uvicorn, and an orderly end."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from duologue.client import RealtimeClient
+from duologue.gateway.app import Gateway, create_app
+from duologue.gateway.configuration import Configuration
+from duologue.gateway.serving_models import make_authorization, make_models
+from duologue.gateway.socket import ABORT
+
+_log = logging.getLogger("duologue.gateway")
+
+
+class _Connection(WebSocketsSansIOProtocol):
+    """A WebSocket that can be let go of."""
+
+    async def run_asgi(self) -> None:
+        self.scope.setdefault("extensions", {})[ABORT] = {"abort": self.transport.abort}
+        await super().run_asgi()
+
+
+class GatewayServer(uvicorn.Server):
+    """Serves an app of `create_app`, and ends its sessions in an orderly way when it is told to stop.
+
+    Args:
+        app: The app.
+        configuration: Where, and how.
+    """
+
+    def __init__(self, app: Starlette, configuration: Configuration) -> None:
+        self._gateway: Gateway = app.state.gateway
+        self._drain_seconds = configuration.drain_seconds
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=configuration.host,
+                port=configuration.port,
+                ws=_Connection,
+                ws_max_size=configuration.sessions.max_frame_bytes,
+                ws_per_message_deflate=False,  # audio in base64 is little smaller for it, and costs the loop dear
+                ssl_certfile=configuration.tls_certificate,
+                ssl_keyfile=configuration.tls_key,
+                timeout_graceful_shutdown=10,
+                log_config=None,
+                access_log=False,  # the addresses of clients may hold keys
+                lifespan="off",
+                server_header=False,
+            )
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that it listens at, once it does."""
+        listening: socket.socket = self.servers[0].sockets[0]
+        return int(listening.getsockname()[1])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, let every session end its turn, then stop."""
+        for server in self.servers:
+            server.close()
+        if open_now := len(self._gateway.sessions):
+            _log.info("stopping: %d sessions have %g s to end", open_now, self._drain_seconds)
+        cut = await self._gateway.drain(self._drain_seconds)
+        if cut:
+            _log.warning("%d sessions were cut short", cut)
+        await super().shutdown(sockets)
+
+
+async def serve(configuration: Configuration) -> None:
+    """Serve until a signal says to stop.
+
+    Raises:
+        InvalidConfiguration: A provider cannot be made of what is configured.
+    """
+    clients: list[RealtimeClient] = []
+
+    def wrap(client: RealtimeClient) -> RealtimeClient:
+        if configuration.telemetry:
+            from duologue.middleware import Telemetry
+
+            client = client.with_middleware(Telemetry())
+        clients.append(client)
+        return client
+
+    try:
+        models, default = make_models(configuration, wrap)
+        app = create_app(
+            models,
+            authorize=make_authorization(configuration),
+            default=default,
+            settings=configuration.gateway_settings(),
+        )
+        await GatewayServer(app, configuration).serve()
+    finally:
+        for client in clients:
+            await client.aclose()
+
+
+def log_settings(configuration: Configuration) -> dict[str, Any]:
+    """Settings for `logging.config.dictConfig`: to standard error, as text or as lines of JSON."""
+    formatter = {"()": "duologue.gateway.log_lines.JsonLines"} if configuration.log == "json" else {"format": _TEXT}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": formatter},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "loggers": {
+            "duologue": {"handlers": ["stderr"], "level": configuration.log_level.upper()},
+            "uvicorn": {"handlers": ["stderr"], "level": "WARNING"},
+        },
+    }
+
+
+_TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
