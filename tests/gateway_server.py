@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -96,15 +96,32 @@ class _Switch(LayeredClient):
 class GatewayThread:
     """A gateway in a thread of its own, for many tests: what it starts is none of their tasks.
 
+    Args:
+        context: Serves it.
+
     Attributes:
         url: Its address for WebSockets.
+        http_url: Its address for HTTP.
     """
+
+    def __init__(self, context: AbstractAsyncContextManager[Served]) -> None:
+        self.thread = LoopThread("gateway")
+        self._context = context
+        served = self.thread.run(context.__aenter__())
+        self.url, self.http_url = served.url, served.http_url
+
+    def close(self) -> None:
+        """End it."""
+        self.thread.run(self._context.__aexit__(None, None, None))
+        self.thread.stop()
+
+
+class SwitchedGateway(GatewayThread):
+    """A gateway behind which another client answers in every test."""
 
     def __init__(self) -> None:
         self._switch = _Switch()
-        self._thread = LoopThread("gateway")
-        self._served = gateway_to(self._switch)
-        self.url = self._thread.run(self._served.__aenter__()).url
+        super().__init__(gateway_to(self._switch))
 
     @contextmanager
     def answering(self, client: RealtimeClient) -> Iterator[None]:
@@ -113,9 +130,4 @@ class GatewayThread:
         try:
             yield
         finally:
-            self._thread.run(client.aclose())
-
-    def close(self) -> None:
-        """End it."""
-        self._thread.run(self._served.__aexit__(None, None, None))
-        self._thread.stop()
+            self.thread.run(client.aclose())

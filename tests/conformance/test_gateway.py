@@ -10,13 +10,13 @@ from duologue.formats import AudioFormat
 from duologue.providers.openai import OpenAIRealtimeClient
 from duologue.testing import OpenAIEmulator
 from duologue.testing.conformance import ConformanceSuite, Harness
-from gateway_server import GatewayThread
+from gateway_server import SwitchedGateway
 from local_harness import LocalHarness, answer, tone
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Iterator[GatewayThread]:
-    thread = GatewayThread()
+def gateway() -> Iterator[SwitchedGateway]:
+    thread = SwitchedGateway()
     yield thread
     thread.close()
 
@@ -24,7 +24,7 @@ def gateway() -> Iterator[GatewayThread]:
 class GatewayHarness(Harness):
     """A client of a gateway. What is said is heard by whoever is behind it."""
 
-    def __init__(self, gateway: GatewayThread, say: Callable[[str, AudioFormat], Awaitable[bytes]]) -> None:
+    def __init__(self, gateway: SwitchedGateway, say: Callable[[str, AudioFormat], Awaitable[bytes]]) -> None:
         self._gateway = gateway
         self._say = say
 
@@ -37,7 +37,7 @@ class GatewayHarness(Harness):
 
 class TestGatewayToLocal(ConformanceSuite):
     @pytest.fixture
-    def harness(self, gateway: GatewayThread) -> Iterator[Harness]:
+    def harness(self, gateway: SwitchedGateway) -> Iterator[Harness]:
         local = LocalHarness()
         with gateway.answering(local.make_client()):
             yield GatewayHarness(gateway, local.speech)
@@ -45,7 +45,7 @@ class TestGatewayToLocal(ConformanceSuite):
 
 class TestGatewayToOpenAI(ConformanceSuite):
     @pytest.fixture
-    def harness(self, gateway: GatewayThread) -> Iterator[Harness]:
+    def harness(self, gateway: SwitchedGateway) -> Iterator[Harness]:
         with OpenAIEmulator(answer) as emulator:
 
             async def say(text: str, format: AudioFormat) -> bytes:

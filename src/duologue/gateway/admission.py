@@ -21,13 +21,13 @@ class Admitted(msgspec.Struct, frozen=True):
 
     Attributes:
         grant: What it may do.
-        name: The model that it asked for.
+        name: The model that it asked for; None: it left that open.
         model: What is behind that.
         kind: The kind of session that it asked for; None: a conversation.
     """
 
     grant: Grant
-    name: str
+    name: str | None
     model: Model
     kind: str | None
 

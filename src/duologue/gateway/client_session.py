@@ -181,14 +181,14 @@ class ClientSession:
         longest = self._settings.longest
         created = m.SessionCreated(
             session_id=self._record.session_id,
-            model=self._record.model,
+            model=self._record.model or "default",
             options=self._told(self._options),
             expires_at=None if longest is None else int(time.time() + longest),
         )
         self._inbox.received(created)
 
     def _told(self, options: SessionOptions) -> SessionOptions:
-        return replace(self._terms.told(options), model=self._record.model)
+        return replace(self._terms.told(options), model=self._record.model or "default")
 
     async def _tell(self) -> None:
         """Send what is for the client, as fast as it takes it."""

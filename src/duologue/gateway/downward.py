@@ -129,6 +129,8 @@ class Downward:
             case m.SessionExpiring(seconds_left=seconds_left):
                 self.tell_expiry(seconds_left)
                 return None
+            case m.InputTranscriptDelta(replaces=True):
+                return None  # words that may be taken back: what a delta of this wire says, stays said
             case m.ErrorReported():
                 self._asked.discard(message.cause_id)
                 self.metadata.refused(message.cause_id)

@@ -40,10 +40,8 @@ async def mint(
     asked = await _body(request)
     seconds = _lifetime(asked.get("expires_after"))
     stated = _read(asked.get("session", {"type": "realtime"}))
-    name, model = models.find(stated.model, grant) if stated.model is not None else (None, None)
-    if model is None:
-        _, model = models.find(None, grant)
-    terms = terms_of(Admitted(grant, name or "", model, stated.kind))
+    name, model = models.find(stated.model, grant)
+    terms = terms_of(Admitted(grant, name, model, stated.kind))
     base = first_options(terms, stated.kind, name)
     try:
         changes = terms.check(m.SessionUpdate(options=replace(stated, model=None, kind=None)), base)

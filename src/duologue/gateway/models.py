@@ -41,8 +41,8 @@ class Models:
         """The names that may be asked for, in order."""
         return [name for name in self._named if grant.models is None or name in grant.models]
 
-    def find(self, name: str | None, grant: Grant) -> tuple[str, Model]:
-        """The model of that name, and the name.
+    def find(self, name: str | None, grant: Grant) -> tuple[str | None, Model]:
+        """The model of that name, and the name; None: the default, without a name.
 
         Raises:
             Refused: There is none, or it is not for them.
@@ -55,7 +55,7 @@ class Models:
         found = self._named.get(name or "", self._default) if known or name is None else None
         if found is None:
             raise Refused(f"The model {name!r} does not exist or you do not have access to it.", 404, "model_not_found")
-        return name or "default", found
+        return name, found
 
     async def aclose(self) -> None:
         """Close every client, once."""

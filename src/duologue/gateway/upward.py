@@ -54,7 +54,8 @@ class Upward:
                 self._spend(seconds)
                 await self._link.send(message)
             else:
-                await self._send(self._terms.check(message, self._link.options))
+                current = replace(self._link.options, model=self._record.model)  # the upstream has its own name for it
+                await self._send(self._terms.check(message, current))
         except SessionEnded:
             raise
         except DuologueError as error:
