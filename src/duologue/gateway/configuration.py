@@ -132,6 +132,7 @@ class Configuration(BaseSettings):
         image_hosts: Hosts of pictures that clients may name by address.
         passthrough: Whether events and fields that are not known go to providers as they are.
         sessions: What bounds every session.
+        handshake_timeout: How long a connection may take to say what it wants, in s.
         drain_seconds: How long sessions that are under way may take to end when the server stops, in s.
         telemetry: Whether sessions are traced and measured with OpenTelemetry.
         log: How records are written: as text, or as lines of JSON.
@@ -154,6 +155,7 @@ class Configuration(BaseSettings):
     image_hosts: frozenset[str] = frozenset()
     passthrough: bool = False
     sessions: SessionsTable = SessionsTable()
+    handshake_timeout: float = Field(default=10.0, gt=0)
     drain_seconds: float = Field(default=30.0, ge=0)
     telemetry: bool = False
     log: Literal["text", "json"] = "text"

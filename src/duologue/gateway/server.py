@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from duologue.client import RealtimeClient
@@ -27,6 +29,20 @@ class _Connection(WebSocketsSansIOProtocol):
         await super().run_asgi()
 
 
+class _Door(H11Protocol):
+    """An HTTP connection whose client has to say in time what it wants."""
+
+    patience = 10.0  # s
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(self.patience, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        if self.cycle is None and self.transport.get_protocol() is self:
+            self.transport.abort()
+
+
 class GatewayServer(uvicorn.Server):
     """Serves an app of `create_app`, and ends its sessions in an orderly way when it is told to stop.
 
@@ -44,6 +60,7 @@ class GatewayServer(uvicorn.Server):
                 host=configuration.host,
                 port=configuration.port,
                 ws=_Connection,
+                http=type("Door", (_Door,), {"patience": configuration.handshake_timeout}),
                 ws_max_size=configuration.sessions.max_frame_bytes,
                 ws_per_message_deflate=False,  # audio in base64 is little smaller for it, and costs the loop dear
                 ssl_certfile=configuration.tls_certificate,

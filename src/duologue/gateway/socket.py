@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -66,11 +65,12 @@ class ClientSocket:
     async def close(self, code: int, reason: str, patience: float) -> None:
         """Close the connection. A client that does not take the goodbye within `patience` s is let go of."""
         try:
-            with suppress(WebSocketDisconnect, OSError, RuntimeError):
-                async with asyncio.timeout(patience):
-                    await self._websocket.close(code, reason)
+            async with asyncio.timeout(patience):
+                await self._websocket.close(code, reason)
         except TimeoutError:
             self.abort()
+        except (WebSocketDisconnect, OSError, RuntimeError):
+            pass  # it was closed already
 
     def abort(self) -> None:
         """Let go of the connection, if the server has a way to."""
