@@ -10,7 +10,7 @@ import msgspec
 from duologue import messages as m
 from duologue.errors import DuologueError
 from duologue.messages.base import ClientMessage
-from duologue.options import SessionOptions
+from duologue.options import PromptTemplate, SessionOptions
 from duologue.tools import FunctionTool, McpServerTool, Tool
 
 _ITS_OWN = frozenset({"input_audio", "output_audio"})
@@ -105,6 +105,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         return message
 
     def _update(self, asked: SessionOptions, current: SessionOptions) -> SessionOptions:
+        self._check_prompt(asked.prompt, "session")
         changes = {}
         for name in asked.stated():
             value = getattr(asked, name)
@@ -125,6 +126,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         return SessionOptions(**changes)
 
     def _request(self, request: m.ResponseCreate, current: SessionOptions) -> m.ResponseCreate:
+        self._check_prompt(request.prompt, "response")
         for name in request.overrides():
             if name == "extra":
                 if not self.passthrough:
@@ -136,6 +138,11 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         for index, item in enumerate(request.items or ()):
             self._check_item(item, f"response.input[{index}]")
         return request
+
+    def _check_prompt(self, prompt: PromptTemplate | None, param: str) -> None:
+        values = () if prompt is None else prompt.variables.values()
+        if any(not isinstance(value, str) for value in values) and "*" not in self.image_hosts:
+            raise NotAllowed("The variables of a prompt are texts.", _REACH, f"{param}.prompt.variables")
 
     def _check_option(self, name: str, param: str) -> None:
         if not self.may(name):
