@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
@@ -81,6 +84,32 @@ async def bridging(endpoint: Any) -> AsyncIterator[Served]:
     app.state.gateway = create_app({}).state.gateway
     async with served(app) as server:
         yield server
+
+
+@asynccontextmanager
+async def serving(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """``duologue serve`` as a process of its own, and its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = "from duologue.cli import main; main()"
+    command = [sys.executable, "-c", program, "serve", "--port", str(port), *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    break
+                except OSError:
+                    assert process.returncode is None, (await process.communicate())[1]
+                    await asyncio.sleep(0.02)
+        yield process, port
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 class _Switch(LayeredClient):

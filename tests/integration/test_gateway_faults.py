@@ -10,9 +10,7 @@ import logging
 import random
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -24,7 +22,7 @@ from duologue.providers.openai import OpenAIRealtimeClient
 from duologue.testing import OpenAIEmulator
 from duologue.testing.loopback import Cut
 from gateway_client import Client, refused, said, talking
-from gateway_server import Served, gateway_to, served
+from gateway_server import Served, gateway_to, served, serving
 from local_harness import LocalHarness
 
 
@@ -224,32 +222,6 @@ async def test_a_client_that_leaves_while_the_upstream_opens() -> None:
         await until_empty(gateway)
         await still_answers(gateway)
         assert len(emulator.sessions) <= 2
-
-
-@asynccontextmanager
-async def serving(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """``duologue serve`` as a process of its own, and its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = "from duologue.cli import main; main()"
-    command = [sys.executable, "-c", program, "serve", "--port", str(port), *arguments]
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    try:
-        async with asyncio.timeout(30):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                    writer.close()
-                    break
-                except OSError:
-                    assert process.returncode is None, (await process.communicate())[1]
-                    await asyncio.sleep(0.02)
-        yield process, port
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def test_a_signal_under_a_hundred_live_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
