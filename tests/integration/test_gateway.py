@@ -15,7 +15,9 @@ import pytest
 from websockets.typing import Subprotocol
 
 from duologue import FunctionTool, SessionOptions
+from duologue import messages as m
 from duologue.client import RealtimeClient
+from duologue.errors import HungUp
 from duologue.formats import PCM16_24K, PCMU
 from duologue.gateway import (
     BridgeSettings,
@@ -347,6 +349,22 @@ async def test_health_and_an_orderly_end(local: RealtimeClient) -> None:
         assert expiry["session"]["expires_at"] > 0
         assert (await http.get(f"{gateway.http_url}/readyz")).status_code == 503
         assert await refused(gateway) == (503, "going_away")
+
+
+async def test_a_client_of_ours_hears_that_the_gateway_goes_away(local: RealtimeClient) -> None:
+    async with gateway_to(local) as gateway, OpenAIRealtimeClient("m", base_url=gateway.url, api_key="k") as client:
+        session = await client.create_session()
+        await session.send_text("Hello.")
+        kinds: list[type[m.ServerMessage]] = []
+        while m.ResponseCreated not in kinds:
+            kinds.append(type(await anext(session)))
+        draining = asyncio.create_task(gateway.gateway.drain(10))
+        while m.TurnDone not in kinds:
+            kinds.append(type(await anext(session)))
+        assert m.SessionExpiring in kinds
+        with pytest.raises(HungUp, match="going away"):
+            await anext(session)
+        assert await draining == 0
 
 
 async def test_one_record_a_session(local: RealtimeClient, caplog: pytest.LogCaptureFixture) -> None:

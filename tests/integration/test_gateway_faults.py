@@ -134,8 +134,8 @@ async def test_a_client_that_never_reads_is_cut_off(local: RealtimeClient, caplo
     async with gateway_to(local, settings=settings) as gateway:
         deaf = socket.create_connection(("127.0.0.1", gateway.server.port))
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        reader, writer = await asyncio.open_connection(sock=deaf, limit=1_024)
         try:
-            reader, writer = await asyncio.open_connection(sock=deaf, limit=1_024)
             writer.write(_handshake(gateway))
             await reader.readuntil(b"\r\n\r\n")
             reader._transport.pause_reading()  # type: ignore[attr-defined]

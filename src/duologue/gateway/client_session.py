@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -117,15 +118,15 @@ class ClientSession:
     async def run(self) -> None:
         """Carry the session. Returns when it is over, and nothing is left of it."""
         self._greet()
-        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tell())]
-        tasks.append(asyncio.create_task(self._watch()))
+        working = [asyncio.create_task(work) for work in (self._listen(), self._tell(), self._watch())]
         try:
             await self._over.wait()
         finally:
             self.end(ends.GOING_AWAY)
-            for task in filter(None, (*tasks, self._incoming)):
+            tasks: list[asyncio.Task[Any]] = [*working, *([] if self._incoming is None else [self._incoming])]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*filter(None, (*tasks, self._incoming)), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             if self._link is not None:
                 await self._link.aclose()
             await self._say_goodbye()

@@ -56,9 +56,3 @@ class Models:
         if found is None:
             raise Refused(f"The model {name!r} does not exist or you do not have access to it.", 404, "model_not_found")
         return name, found
-
-    async def aclose(self) -> None:
-        """Close every client, once."""
-        models = [*self._named.values(), *([self._default] if self._default else [])]
-        for client in {id(model.client): model.client for model in models}.values():
-            await client.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from duologue.gateway import ends
 from duologue.gateway.client_session import ClientSession
@@ -22,6 +22,7 @@ class SessionRegistry:
         self._sessions: set[ClientSession] = set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._drained = asyncio.Event()  # or there is no more time
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -31,12 +32,20 @@ class SessionRegistry:
         """Know of `session` while it runs."""
         self._sessions.add(session)
         self._empty.clear()
+        if self.is_draining:  # it came in a moment before
+            session.end(ends.GOING_AWAY)
         try:
             yield
         finally:
             self._sessions.discard(session)
             if not self._sessions:
                 self._empty.set()
+                if self.is_draining:
+                    self._drained.set()
+
+    def hurry(self) -> None:
+        """Have `drain` wait no longer."""
+        self._drained.set()
 
     async def drain(self, seconds: float) -> int:
         """Take no new sessions, and end those that are open: each after the turn that is under way, and all of them
@@ -44,13 +53,12 @@ class SessionRegistry:
         self.is_draining = True
         for session in tuple(self._sessions):
             session.end_when_quiet(seconds)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._empty.wait()
-            return 0
-        except TimeoutError:
-            late = tuple(self._sessions)
-            for session in late:
-                session.end(ends.GOING_AWAY)
-            await self._empty.wait()
-            return len(late)
+        if self._sessions:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._drained.wait()
+        late = tuple(self._sessions)
+        for session in late:
+            session.end(ends.GOING_AWAY)
+        await self._empty.wait()
+        return len(late)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -21,8 +22,18 @@ from duologue.gateway.socket import ABORT
 _log = logging.getLogger("duologue.gateway")
 
 
+_AHEAD = 32  # events that may wait in a connection
+_SMALL = 65_536  # bytes of such an event at most
+
+
 class _Connection(WebSocketsSansIOProtocol):
-    """A WebSocket that can be let go of."""
+    """A WebSocket that can be let go of, and that reads a little ahead: to stop and go on after every event costs more
+    than to carry it."""
+
+    def send_receive_event_to_app(self) -> None:
+        small = sum(map(len, self.frames)) <= _SMALL
+        self.read_paused = small and self.queue.qsize() < _AHEAD  # what counts as paused is not paused again
+        super().send_receive_event_to_app()
 
     async def run_asgi(self) -> None:
         self.scope.setdefault("extensions", {})[ABORT] = {"abort": self.transport.abort}
@@ -78,6 +89,17 @@ class GatewayServer(uvicorn.Server):
         """The port that it listens at, once it does."""
         listening: socket.socket = self.servers[0].sockets[0]
         return int(listening.getsockname()[1])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal says to stop; a second one, to wait for nobody."""
+        if self.should_exit:
+            self._loop.call_soon_threadsafe(self._gateway.sessions.hurry)
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, let every session end its turn, then stop."""
