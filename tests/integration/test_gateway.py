@@ -6,12 +6,16 @@ import asyncio
 import base64
 import json
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import trustme
+from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from duologue import FunctionTool, SessionOptions
@@ -28,13 +32,14 @@ from duologue.gateway import (
     Limits,
     Model,
     bridge,
+    create_app,
     hashed,
 )
 from duologue.providers.openai import OpenAIRealtimeClient
 from duologue.speech.responder import CallRequested
 from duologue.testing import OpenAIEmulator
 from gateway_client import refused, said, talking
-from gateway_server import bridging, gateway_to
+from gateway_server import bridging, gateway_to, served
 from local_harness import LocalHarness, tone
 
 openai = pytest.importorskip("openai")
@@ -415,3 +420,60 @@ async def test_calls_for_the_client_reach_it_from_a_hosted_upstream() -> None:
         await talk.send("conversation.item.create", item=result)
         await talk.send("response.create")
         assert (await talk.until("response.output_audio_transcript.done"))["transcript"] == "It rains."
+
+
+# --- bounds ---
+
+
+@pytest.mark.parametrize(
+    ("bounds", "code", "error"),
+    [
+        (BridgeSettings(longest=0.1), 1001, "session_expired"),
+        (BridgeSettings(idle_timeout=0.1), 1001, "session_idle"),
+        (BridgeSettings(max_frame_bytes=100), 1009, None),
+    ],
+    ids=["longest", "idle", "frame"],
+)
+async def test_a_bound_ends_the_session_with_a_reason(
+    bounds: BridgeSettings, code: int, error: str | None, local: RealtimeClient
+) -> None:
+    async with gateway_to(local, settings=GatewaySettings(sessions=bounds)) as gateway, talking(gateway) as talk:
+        created = await talk.until("session.created")
+        assert ("expires_at" in created["session"]) is (bounds.longest is not None)
+        await talk.send("session.update", session={"type": "realtime", "instructions": "x" * 200})
+        ended, reason = await talk.closed()
+        assert (ended, bool(reason)) == (code, True)
+        if error is not None:
+            assert talk.seen[-1]["error"]["code"] == error
+
+
+async def test_who_does_not_come_to_an_end_in_time_is_cut_short(local: RealtimeClient) -> None:
+    async with gateway_to(local) as gateway, talking(gateway) as talk:
+        await talk.send("input_audio_buffer.append", audio=base64.b64encode(tone(PCM16_24K)).decode())
+        await talk.until("input_audio_buffer.speech_started")  # a turn that has no end
+        assert await gateway.gateway.drain(0.1) == 1
+        assert (await talk.closed())[0] == 1001
+
+
+async def test_nobody_waits_longer_than_the_operator(local: RealtimeClient) -> None:
+    async with gateway_to(local) as gateway, talking(gateway) as talk:
+        await talk.send("input_audio_buffer.append", audio=base64.b64encode(tone(PCM16_24K)).decode())
+        await talk.until("input_audio_buffer.speech_started")
+        draining = asyncio.create_task(gateway.gateway.drain(3_600))
+        await talk.until("session.updated")
+        gateway.sessions.hurry()
+        assert await draining == 1
+
+
+async def test_tls(local: RealtimeClient, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_bytes(b"".join(part.bytes() for part in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(key)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with served(create_app(local), tls_certificate=chain, tls_key=key) as gateway:
+        url = gateway.url.replace("ws:", "wss:")
+        async with connect(f"{url}/v1/realtime?model=m", ssl=trusting, proxy=None) as connection:
+            assert json.loads(await connection.recv())["type"] == "session.created"
