@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 from types import FrameType
@@ -137,10 +138,18 @@ async def serve(configuration: Configuration) -> None:
             default=default,
             settings=configuration.gateway_settings(),
         )
+        spare_the_collector()
         await GatewayServer(app, configuration).serve()
     finally:
         for client in clients:
             await client.aclose()
+
+
+def spare_the_collector() -> None:
+    """Have the garbage collector pass over what is there now: it looks through all of it again and again, and nobody
+    is served meanwhile."""
+    gc.collect()
+    gc.freeze()
 
 
 def log_settings(configuration: Configuration) -> dict[str, Any]:
