@@ -16,8 +16,10 @@ from duologue.gateway.keys import hashed, is_hash
 from duologue.gateway.log_lines import JsonLines
 from duologue.gateway.reading_configuration import InvalidConfiguration, read_configuration
 from duologue.gateway.server import log_settings
-from duologue.gateway.serving_models import make_authorization, make_models
+from duologue.gateway.serving_models import make_authorization, make_models, observed
+from duologue.middleware import Telemetry
 from duologue.providers.openai import OpenAIRealtimeClient
+from duologue.testing import ScriptedClient
 
 GOOD = f"""
 port = 8001
@@ -88,6 +90,12 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("DUOLOGUE_SESSIONS__LONGEST", "30")
     configuration = read_configuration(_file(tmp_path, GOOD))
     assert (configuration.port, configuration.sessions.longest, configuration.sessions.most) == (9000, 30, 50)
+
+
+def test_clients_are_observed_if_that_is_configured() -> None:
+    client = ScriptedClient()
+    assert observed(client, read_configuration(None)) is client
+    assert observed(client, read_configuration(None, telemetry=True)).get_service(Telemetry) is not None
 
 
 BAD = [

@@ -202,7 +202,7 @@ class ClientSession:
                     await self._socket.send(frame)
                     self._sending_since = None
         except ClientLeft as left:
-            self.end(replace(ends.CLIENT_LOST, close_code=left.code), left)
+            self.end(ends.end_by_client(left.code), left)
         except SessionClosed:
             self.end(ends.GOING_AWAY)
         except SessionEnded as end:
@@ -237,8 +237,7 @@ class ClientSession:
                 for message in await self._read(await self._next_frame()):
                     await self._forward(message)
         except ClientLeft as left:
-            end = ends.CLIENT_LEFT if left.code in (1000, 1001, 1005) else ends.CLIENT_LOST
-            self.end(replace(end, close_code=left.code), left)
+            self.end(ends.end_by_client(left.code), left)
         except SessionEnded:
             pass  # whoever tells the client will come to it
         except Exception as error:  # noqa: BLE001 - logged, and the end of this session only

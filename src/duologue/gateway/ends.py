@@ -41,8 +41,6 @@ class End(msgspec.Struct, frozen=True):
         return ErrorDetail(message=self.text, type=self.error_type, code=self.error_code)
 
 
-CLIENT_LEFT = End("client_left")
-CLIENT_LOST = End("client_lost", close_code=1006)
 SLOW_CLIENT = End("slow_client", "The client does not take what it is sent.", 1008)
 TOO_LARGE = End("too_large", "An event was larger than this server takes.", 1009)
 IDLE = End("idle", "The client sent nothing for too long.", 1001, "session_idle", "invalid_request_error")
@@ -52,6 +50,17 @@ AUDIO_USED_UP = End(
 )
 GOING_AWAY = End("going_away", "The server is going away. Open a new session to go on.", 1001)
 FAILED = End("failed", "The server had an error of its own.", 1011, "internal_error")
+
+
+_LEFT = frozenset({1000, 1001, 1005})
+_RESTART = 1012
+
+
+def end_by_client(code: int) -> End:
+    """The end of a session whose connection is gone, by its close code. A server that stops may close them all."""
+    if code == _RESTART:
+        return GOING_AWAY
+    return End("client_left" if code in _LEFT else "client_lost", close_code=code)
 
 
 def end_of(cause: SessionEnded) -> End:

@@ -17,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from duologue.client import RealtimeClient
 from duologue.gateway.app import Gateway, create_app
 from duologue.gateway.configuration import Configuration
-from duologue.gateway.serving_models import make_authorization, make_models
+from duologue.gateway.serving_models import make_authorization, make_models, observed
 from duologue.gateway.socket import ABORT
 
 _log = logging.getLogger("duologue.gateway")
@@ -123,12 +123,8 @@ async def serve(configuration: Configuration) -> None:
     clients: list[RealtimeClient] = []
 
     def wrap(client: RealtimeClient) -> RealtimeClient:
-        if configuration.telemetry:
-            from duologue.middleware import Telemetry
-
-            client = client.with_middleware(Telemetry())
         clients.append(client)
-        return client
+        return observed(client, configuration)
 
     try:
         models, default = make_models(configuration, wrap)

@@ -80,6 +80,15 @@ def make_models(configuration: Configuration, wrap: Wrap) -> tuple[dict[str, Mod
     return models, None if default is None else models[default]
 
 
+def observed(client: RealtimeClient, configuration: Configuration) -> RealtimeClient:
+    """`client`, traced and measured if that is configured."""
+    if not configuration.telemetry:
+        return client
+    from duologue.middleware import Telemetry
+
+    return client.with_middleware(Telemetry())
+
+
 def _make(table: ModelTable) -> RealtimeClient:
     if table.provider == "local":
         return _make_embedded(table)
