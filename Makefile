@@ -35,7 +35,7 @@ ALL_EXTRAS = import tomllib; \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test live fuzz lint types check bench clean
+.PHONY: help demo test live interop fuzz lint types check bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,10 +44,13 @@ demo: $(FOR_DEMO) ## Hold a spoken conversation with the embedded provider; no k
 	$(BIN)/duologue demo $(ARGS)
 
 test: $(FOR_DEVELOPMENT) ## Run the tests
-	$(BIN)/python -m pytest --ignore=tests/live $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/live --ignore=tests/interop $(ARGS)
 
 live: $(FOR_DEVELOPMENT) ## Run the conformance suite against every provider whose key is set; costs money
 	DUOLOGUE_LIVE=1 $(BIN)/python -m pytest tests/live -rs $(ARGS)
+
+interop: $(FOR_DEVELOPMENT) ## Run other people's SDKs against the gateway, each in its own environment
+	$(BIN)/python -m pytest tests/interop --timeout 900 $(ARGS)
 
 fuzz: $(FOR_DEVELOPMENT) ## Feed a million mutated frames to the protocols
 	DUOLOGUE_MUTATIONS=1000000 $(BIN)/python -m pytest tests/unit/test_openai_mutations.py \
@@ -68,7 +71,7 @@ bench: $(FOR_DEVELOPMENT) ## Measure, and print the tables
 	$(BIN)/python bench/run.py $(ARGS)
 
 clean: ## Remove the environment, the caches and what was built
-	rm -rf $(VENV) .venv-peers build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-interop build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests bench examples scripts -name __pycache__ -prune -exec rm -rf {} +
 
 # pip 25.1 is the first one that installs dependency groups.

@@ -19,6 +19,7 @@ MEASUREMENTS = (
     ("A conversation", "conversation"),
     ("Interruption", "interruption"),
     ("Sessions at once", "capacity"),
+    ("The gateway under load", "gateway_load"),
 )
 
 

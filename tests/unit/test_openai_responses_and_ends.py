@@ -107,6 +107,16 @@ def test_that_the_provider_s_own_end_counts() -> None:
     assert protocol.deadline() == 540
 
 
+def test_that_the_provider_may_move_the_end() -> None:
+    protocol = opened(started_at=1_000.0, expires_at=4_600)
+    protocol.tick(0.0)
+    protocol.receive('{"type":"session.updated","session":{"type":"realtime","expires_at":4600}}')
+    assert protocol.deadline() == 3_540
+    protocol.receive('{"type":"session.updated","session":{"type":"realtime","expires_at":1130}}')
+    assert protocol.tick(100.0) == [m.SessionExpiring(seconds_left=30.0)]
+    assert protocol.deadline() == 130
+
+
 @pytest.mark.parametrize(
     ("how", "kind", "retryable"),
     [

@@ -385,3 +385,15 @@ def test_any_text_is_an_example_or_refused(text: str) -> None:
     except InvalidTool:
         return
     assert phrase.parts
+
+
+def test_a_tool_without_examples_has_those_that_its_description_quotes() -> None:
+    clock = FunctionTool(name="clock", description='The time of day: "what time is it" or "tell me the time".')
+    assert match(clock, "What time is it, please?") is not None
+    assert expand(clock) == ("what time is it", "tell me the time")
+
+
+@pytest.mark.parametrize("description", ['Says "cheese".', 'In {}: "what {is} it"', 'Lacks one: "look it up"'])
+def test_what_is_quoted_and_no_example_does_not_count(description: str) -> None:
+    parameters = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
+    assert FunctionTool(name="f", description=description, parameters=parameters).phrases == ()

@@ -142,6 +142,32 @@ def replay(
 
 
 @app.command()
+def serve(
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="The configuration; DUOLOGUE_... variables win over it.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where to listen; beyond loopback with keys only.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(metavar="NUMBER", help="The port; 0 for a free one.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Check the configuration, and serve nothing.")] = False,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Print a new key, and its hash for the configuration.")
+    ] = False,
+) -> None:
+    """A server for clients of OpenAI's realtime API, in front of any provider.
+
+    Without a configuration, the embedded provider answers whoever comes, over loopback only.
+    """
+    from duologue.cli.serve import print_new_key, run_serve
+
+    if new_key:
+        print_new_key()
+    else:
+        run_serve(config, host=host, port=port, check=check)
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -50,6 +50,7 @@ class PlaybackTracker:
 
     def __init__(self, options: SessionOptions, capabilities: Capabilities) -> None:
         self.options = options
+        self.truncates = not capabilities.tracks_playback  # whether what was not heard is truncated from here
         self._can = capabilities
         self._parts: dict[PartKey, _Part] = {}
         self._active: str | None = None
@@ -146,7 +147,7 @@ class PlaybackTracker:
         return [interrupted], self._truncations(unheard)
 
     def _truncations(self, unheard: list[tuple[_Part, float]]) -> list[ClientMessage]:
-        if self._can.tracks_playback:
+        if not self.truncates:
             return []
         to_send: list[ClientMessage] = []
         for part, heard_ms in unheard:

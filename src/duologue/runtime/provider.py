@@ -137,6 +137,10 @@ class ProviderLink(Link):
     async def _hang_up(self) -> None:
         """Say goodbye, and end every task, socket and worker of this session."""
 
+    def leave_truncation(self) -> None:
+        """Truncate nothing after interruptions: the application does so by itself, as clients of a gateway do."""
+        self._playback.truncates = False
+
     # --- what it is ---
 
     @property

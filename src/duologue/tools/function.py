@@ -163,9 +163,11 @@ class FunctionTool(
 
     @cached_property
     def phrases(self) -> tuple[ExamplePhrase, ...]:
-        """The examples, parsed."""
-        from duologue.tools.phrases import ExamplePhrase
+        """The examples, parsed. A tool without any, as it comes over a wire, has those that its description quotes."""
+        from duologue.tools.phrases import ExamplePhrase, quoted
 
+        if not self.examples:
+            return quoted(self.description, self.parameters)
         return tuple(ExamplePhrase.parse(example, self.parameters) for example in self.examples)
 
     def check(self, arguments: str | Mapping[str, object]) -> None:

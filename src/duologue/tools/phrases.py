@@ -216,6 +216,25 @@ def expand(tool: FunctionTool, limit: int = HINTS) -> tuple[str, ...]:
     )
 
 
+def quoted(description: str, parameters: Mapping[str, Any]) -> tuple[ExamplePhrase, ...]:
+    """The phrases in double quotation marks in a description that say all that a call needs.
+
+    For example: ``The time of day, as in "what time is it" or "tell me the time".``
+    """
+    found = []
+    for text in _QUOTED.findall(description):
+        try:
+            phrase = ExamplePhrase.parse(text, parameters)
+            check_examples("", (phrase,), parameters)
+        except InvalidTool:
+            continue
+        found.append(phrase)
+    return tuple(found)
+
+
+_QUOTED = re.compile(r'"([^"]+ [^"]+)"')
+
+
 def check_examples(tool: str, phrases: Sequence[ExamplePhrase], parameters: Mapping[str, Any]) -> None:
     """Make sure that each phrase says all that a call needs.
 

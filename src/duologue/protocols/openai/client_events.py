@@ -9,8 +9,8 @@ import msgspec
 from duologue.protocols.openai.values import JsonObject
 
 
-class ClientEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What every event of a client has."""
+class ClientEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every event of a client has. One with more than is known is read field by field, or refused."""
 
     event_id: str | None = None
 

@@ -227,6 +227,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             return self._confirmed(event.event_id, event.session)
         confirmed = self._read_session(event.session)
         self._use_options(self._writer.options.merged(replace(confirmed, tools=None)))
+        if (lasts := self._lasts(event.session)[1]) is not None:
+            self._expiry.moved(lasts)
         return [m.SessionUpdated(id=event.event_id, options=confirmed)]
 
     def _ask(self) -> None:
@@ -243,9 +245,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._confirmed_once = True
         self._out += self._on_confirmed
         self._on_confirmed = []
-        expires_at = as_float(known.get("expires_at"))
-        begun = self._started_at
-        self._expiry.begin(None if expires_at is None or begun is None else expires_at - begun)
+        expires_at, lasts = self._lasts(known)
+        self._expiry.begin(lasts)
         created = m.SessionCreated(
             id=event_id,
             session_id=as_text(known.get("id")),
@@ -255,6 +256,11 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         )
         early, self._early = list(self._early), deque(maxlen=_MOST_EARLY)
         return [created, *early]
+
+    def _lasts(self, session: JsonObject) -> tuple[float | None, float | None]:
+        """When the session ends, in s since 1970, and how long it lasts from its beginning, in s."""
+        expires_at, begun = as_float(session.get("expires_at")), self._started_at
+        return expires_at, None if expires_at is None or begun is None else expires_at - begun
 
     def _read_session(self, session: JsonObject) -> SessionOptions:
         return with_rate(read_session(session, self._bare_pcm), self._dialect)

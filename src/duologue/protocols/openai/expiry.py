@@ -25,6 +25,15 @@ class Expiry:
         if seconds_left is not None and 0 < seconds_left < 7 * 86_400:
             self._left = seconds_left
 
+    def moved(self, seconds: float) -> None:
+        """The provider says anew how long the session lasts, in s from its beginning: what it says may be sooner."""
+        if self._left is None or self._ends_at is None:
+            self.begin(seconds)
+        elif abs(seconds - self._left) > 1 and seconds > 0:
+            self._ends_at += seconds - self._left
+            self._left = seconds
+            self._told = False
+
     def deadline(self) -> float | None:
         """When `tick` wants to be called: at once, to see the time, then ahead of the end, then at it."""
         if self._left is None or self.over:

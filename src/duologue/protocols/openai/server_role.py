@@ -19,6 +19,7 @@ from duologue.protocols.openai.close_codes import describe_close
 from duologue.protocols.openai.decoding import EventDecoder, UnknownEvent, UnreadableFrame, decode_object
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.dialects import OPENAI
+from duologue.protocols.openai.strictness import Refused, decode_strictly, find_lost
 from duologue.protocols.openai.writing import UNSPOKEN, EventWriter
 from duologue.transports.base import Closed, Frame
 
@@ -35,11 +36,14 @@ class OpenAIServerProtocol(Protocol[ServerMessage, ClientMessage]):
 
     Args:
         dialect: How the clients at the other end want to hear things.
+        strict: Whether an event with a field that is not known, or of another type than documented, is refused; else
+            that field is as if it were not there.
     """
 
-    def __init__(self, dialect: Dialect = OPENAI) -> None:
+    def __init__(self, dialect: Dialect = OPENAI, *, strict: bool = False) -> None:
         self.state = ProtocolState.OPENING
         self._dialect = dialect
+        self._strict = strict
         self._writer = EventWriter(dialect)
         self._out: list[Frame] = []
 
@@ -69,20 +73,29 @@ class OpenAIServerProtocol(Protocol[ServerMessage, ClientMessage]):
 
     def receive(self, frame: Frame) -> list[ClientMessage]:
         try:
-            event = _decoder.decode(frame)
+            event = decode_strictly(_decoder, frame) if self._strict else _decoder.decode(frame)
             if isinstance(event, UnknownEvent):
                 return [m.RawClientMessage(id=event.event_id, data=decode_object(frame))]
         except UnreadableFrame:
             self._refuse("invalid_json", "The frame is no JSON object.", None)
             return []
+        except Refused as refused:
+            self._refuse(refused.code, str(refused), refused.event_id, refused.param)
+            return []
         try:
-            return [read_client_event(event, self._dialect)]
+            message = read_client_event(event, self._dialect)
+            if self._strict and type(message) is not m.InputAudioAppend:
+                find_lost(event, message, self._dialect)
+        except Refused as refused:
+            self._refuse(refused.code, str(refused), event.event_id, refused.param)
         except ValueError:
             self._refuse("invalid_value", "The audio or the image is no base64.", event.event_id)
-            return []
+        else:
+            return [message]
+        return []
 
-    def _refuse(self, code: str, text: str, event_id: str | None) -> None:
-        error = ErrorDetail(message=text, type="invalid_request_error", code=code)
+    def _refuse(self, code: str, text: str, event_id: str | None, param: str | None = None) -> None:
+        error = ErrorDetail(message=text, type="invalid_request_error", code=code, param=param)
         self.send(m.ErrorReported(kind="invalid_request", error=error, cause_id=event_id))
 
     def close(self) -> None:
