@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from duologue.transports.base import Closed, Frame, FrameReceiver
 
-
 _EARLY = 4  # frames that may come before the start: a server greets at once
 
 
