@@ -15,7 +15,6 @@ from duologue import messages as m
 from duologue.content import ErrorDetail
 from duologue.errors import SessionEnded
 from duologue.formats import PCM16_24K
-from duologue.items import Item, McpApprovalRequest, MessageItem
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.base import Protocol, ProtocolState
@@ -30,13 +29,13 @@ from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.dialects import OPENAI
 from duologue.protocols.openai.errors import classify, is_nothing_to_cancel, with_text
 from duologue.protocols.openai.expiry import Expiry
-from duologue.protocols.openai.items import read_item
 from duologue.protocols.openai.long_frames import LONG, decode_long
-from duologue.protocols.openai.memory import Remembered, SentMessages
-from duologue.protocols.openai.reading import READERS, is_whole, with_aliases
+from duologue.protocols.openai.memory import SentMessages
+from duologue.protocols.openai.reading import READERS, with_aliases
 from duologue.protocols.openai.responses import read_error_detail, read_response
 from duologue.protocols.openai.running import RunningResponses
 from duologue.protocols.openai.session_reading import may_answer, read_session, with_rate
+from duologue.protocols.openai.told_items import ToldItems
 from duologue.protocols.openai.unsaid import Acknowledgements, LateAudioDone
 from duologue.protocols.openai.usage import read_usage
 from duologue.protocols.openai.values import JsonObject, as_float, as_object, as_text
@@ -75,8 +74,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._running = RunningResponses(tags=dialect.capabilities.metadata)
         self._gated, self._formats = self._running.gated, self._running.formats
         self._sent = SentMessages()
-        self._approvals = Remembered()
-        self._items_done = Remembered()
+        self._items = ToldItems(dialect)
         self._expiry = Expiry(dialect.capabilities.max_session_seconds)
         self._out: list[Frame] = []
         self._on_created: list[Frame] = []  # to be sent when the server has greeted
@@ -293,57 +291,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     # --- items and responses ---
 
-    def _item_added(self, event: wire.ItemAdded | wire.ItemCreated) -> list[ServerMessage]:
-        previous = event.previous_item_id
-        if previous is None and self._dialect.first_item_is_null:
-            previous = "root"
-        where = previous if isinstance(previous, str) else None
-        item = read_item(event.item)
-        added = m.ItemAdded(id=event.event_id, item=item, previous_item_id=where)
-        says_done = self._dialect.items_done and isinstance(event, wire.ItemAdded)
-        if says_done or not is_whole(item):
-            return [added]
-        self._items_done.is_new(item.id or "")
-        return [added, m.ItemDone(id=event.event_id, item=item, previous_item_id=where)]
-
-    def _item_done(self, event: wire.ItemDone) -> list[ServerMessage]:
-        messages = READERS[wire.ItemDone](event)
-        done = messages[0]
-        assert isinstance(done, m.ItemDone)
-        if done.item.id and done.item.id in self._items_done.ids:
-            messages = []  # another event has told it, in a dialect that leaves this one out
-        elif not self._dialect.items_done:
-            self._items_done.is_new(done.item.id or "")
-        return [*messages, *self._approval(done.item)]
-
     def _output_item_done(self, event: wire.OutputItemDone) -> list[ServerMessage]:
-        messages = READERS[wire.OutputItemDone](event)
-        done = messages[0]
-        assert isinstance(done, m.OutputItemDone)
-        in_conversation = not self._running.is_out_of_band(done.response_id)
-        whole = self._missing_done(event.event_id, (done.item,)) if in_conversation else []
-        return [*whole, *messages, *self._approval(done.item)]
-
-    def _missing_done(self, event_id: str | None, items: tuple[Item, ...]) -> list[ServerMessage]:
-        """`ItemDone` for items of a response, on wires that do not say it. Some leave the content out at first."""
-        if self._dialect.items_done:
-            return []
-        return [
-            m.ItemDone(id=event_id, item=item)
-            for item in items
-            if not (isinstance(item, MessageItem) and not item.content)
-            and item.id is not None
-            and self._items_done.is_new(item.id)
-        ]
-
-    def _approval(self, item: Item) -> list[ServerMessage]:
-        if not isinstance(item, McpApprovalRequest) or item.id is None or not self._approvals.is_new(item.id):
-            return []
-        return [
-            m.ApprovalRequested(
-                approval_id=item.id, name=item.name, arguments=item.arguments, server_label=item.server_label
-            )
-        ]
+        return self._items.output_done(event, not self._running.is_out_of_band(event.response_id))
 
     def _read_response(self, event: wire.ResponseCreated | wire.ResponseDone) -> dict[str, Any]:
         out_of_band = None if self._dialect.capabilities.out_of_band else False
@@ -363,7 +312,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         fields = self._read_response(event)
         fields["usage"] = fields["usage"] or read_usage(event.usage)
         done = self._running.done(fields)
-        return [*([] if done.out_of_band else self._missing_done(event.event_id, done.items)), done]
+        return [*([] if done.out_of_band else self._items.missing(event.event_id, done.items)), done]
 
     # --- the end ---
 
@@ -400,9 +349,9 @@ def _own_readers(confirms_truncation: bool, late_audio_done: bool) -> dict[type[
         wire.SessionUpdated: own._session_updated,
         wire.SessionFinished: own._session_finished,
         wire.Error: own._error,
-        wire.ItemAdded: own._item_added,
-        wire.ItemCreated: own._item_added,
-        wire.ItemDone: own._item_done,
+        wire.ItemAdded: lambda protocol, event: protocol._items.added(event),
+        wire.ItemCreated: lambda protocol, event: protocol._items.added(event),
+        wire.ItemDone: lambda protocol, event: protocol._items.done(event),
         wire.OutputItemDone: own._output_item_done,
         wire.ResponseCreated: own._response_created,
         wire.ResponseDone: own._response_done,
