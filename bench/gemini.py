@@ -24,7 +24,8 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = QUICK if arguments.quick else FULL
     floor = Client("gemini_floor", "floor: picows, msgspec, pybase64", peer=False, ports=_PLAIN)
-    ours = Client("gemini_ours", "duologue", peer=False, ports=_PLAIN)
+    ours = Client("gemini_ours", "duologue, async for", peer=False, ports=_PLAIN)
+    listening = Client("gemini_ours_listening", "duologue, listen", peer=False, ports=_PLAIN)
     secure_floor = Client("gemini_floor", "floor", peer=False, ports=_TLS)
     secure_ours = Client("gemini_ours", "duologue", peer=False, ports=_TLS)
     theirs = Client("google_genai", "google-genai", ports=_TLS)
@@ -36,10 +37,10 @@ def main() -> None:
     with serving(python) as server:
         bench = Bench(python, sizes, server)
         for _ in range(1 if arguments.quick else arguments.rounds):
-            for client in (floor, ours, secure_floor, secure_ours, theirs):
+            for client in (floor, ours, listening, secure_floor, secure_ours, theirs):
                 bench.measure(client, "streams")
     live = f"{sizes['sessions']} live sessions, {sizes['per_second']} events a second each"
-    plain = [client for client in (floor, ours) if client.rounds]
+    plain = [client for client in (floor, ours, listening) if client.rounds]
     secure = [client for client in (secure_floor, secure_ours, theirs) if client.rounds]
     print("\n--- without TLS ---")
     if floor.rounds:
@@ -52,6 +53,8 @@ def main() -> None:
     rows = []
     for place, audio_ms in enumerate(sizes["audio_ms"]):
         rows.append((f"flood at {audio_ms} ms ÷ floor", 1.6, beside(ours, flood_of(place), [floor])))
+        if listening in plain:
+            rows.append(("the same, listening", 1.6, beside(listening, flood_of(place), [floor])))
         if secure_ours in secure and theirs in secure:
             with_tls = beside(secure_ours, flood_of(place), [theirs])
             rows.append((f"flood at {audio_ms} ms ÷ google-genai, TLS", 1 / 5, with_tls))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from duologue import RealtimeSession
 from duologue.formats import PCM16_16K
 from duologue.options import SessionOptions
 from duologue.providers.gemini import GeminiRealtimeClient
@@ -19,5 +20,9 @@ def _client(base_url: str) -> GeminiRealtimeClient:
     return GeminiRealtimeClient("gemini-3.8-live", api_key=KEY, base_url=base_url)
 
 
+async def open_session(base_url: str) -> RealtimeSession:
+    return await _client(base_url).create_session(_OPTIONS)
+
+
 async def connect(base_url: str, sink: Sink) -> Session:
-    return Session(await _client(base_url).create_session(_OPTIONS), sink)
+    return Session(await open_session(base_url), sink)

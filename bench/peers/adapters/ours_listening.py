@@ -10,7 +10,7 @@ from peers.adapters.ours import client_for
 from peers.sink import Sink
 
 
-class _Session:
+class Listening:
     def __init__(self, session: RealtimeSession, sink: Sink) -> None:
         self._session = session
         self._sink = sink
@@ -29,5 +29,5 @@ class _Session:
         await self._session.send_audio(pcm)
 
 
-async def connect(base_url: str, sink: Sink) -> _Session:
-    return _Session(await client_for(base_url).create_session(), sink)
+async def connect(base_url: str, sink: Sink) -> Listening:
+    return Listening(await client_for(base_url).create_session(), sink)
