@@ -91,10 +91,11 @@ class ResponseBuilder:
         """More words: of the transcript if the response speaks, else of the text."""
         if self._done or not text:
             return []
-        out = self._open_message()
+        out = self._open_message() if self._message_id is None else []
         self._text.append(text)
         delta = m.OutputTextDelta if self._format is None else m.OutputTranscriptDelta
-        out.append(delta(response_id=self.response_id, item_id=self._item(), output_index=self._index(), text=text))
+        item_id, index = self._message_id or "", len(self._items)
+        out.append(delta(response_id=self.response_id, item_id=item_id, output_index=index, text=text))
         return out
 
     def audio(self, audio: bytes) -> list[ServerMessage]:
@@ -107,8 +108,8 @@ class ResponseBuilder:
         out.append(
             m.OutputAudioDelta(
                 response_id=self.response_id,
-                item_id=self._item(),
-                output_index=self._index(),
+                item_id=self._message_id or "",
+                output_index=len(self._items),
                 audio=audio,
                 format=self._format,
             )
