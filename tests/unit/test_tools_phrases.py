@@ -349,6 +349,15 @@ def tools_with_closed_slots(draw: Callable[..., Any]) -> FunctionTool:
     return FunctionTool(name="f", parameters={"type": "object", "properties": properties}, examples=(" ".join(parts),))
 
 
+def test_that_a_contraction_behind_one_is_no_plural() -> None:
+    made = FunctionTool(
+        name="f",
+        parameters={"type": "object", "properties": {"whole": {"type": "integer", "minimum": 1, "maximum": 1}}},
+        examples=("alpha {whole} what's bravo",),
+    )
+    assert expand(made) == ("alpha one what's bravo",)
+
+
 @given(tools_with_closed_slots(), st.data())
 def test_what_is_spelled_out_matches(made: FunctionTool, data: st.DataObject) -> None:
     hint = data.draw(st.sampled_from(expand(made, limit=50)))

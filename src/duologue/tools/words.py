@@ -104,7 +104,7 @@ def nearly_same(first: str, second: str) -> bool:
 
 def singular(word: str) -> str:
     """`word` without a plural ending, by spelling alone."""
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is", "'s")):
         return word
     return word[:-2] if word.endswith(("ches", "shes", "xes", "sses")) else word[:-1]
 
