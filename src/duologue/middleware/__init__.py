@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from duologue.middleware.function_invocation import FunctionInvocation
     from duologue.middleware.guardrails import Check, CheckContext, Guardrails, Judgement, Verdict
     from duologue.middleware.invocation import FunctionInvocationContext
+    from duologue.middleware.reconnection import Reconnection, keep_last
     from duologue.middleware.recording import Recording, read_recording
     from duologue.middleware.session_logging import Logging
     from duologue.middleware.telemetry import Telemetry
@@ -26,6 +27,7 @@ _MODULES = {
     "function_invocation": ("FunctionInvocation",),
     "guardrails": ("Check", "CheckContext", "Guardrails", "Judgement", "Verdict"),
     "invocation": ("FunctionInvocationContext",),
+    "reconnection": ("Reconnection", "keep_last"),
     "recording": ("Recording", "read_recording"),
     "session_logging": ("Logging",),
     "telemetry": ("Telemetry",),
@@ -44,11 +46,13 @@ __all__ = [
     "Guardrails",
     "Judgement",
     "Logging",
+    "Reconnection",
     "Recording",
     "Telemetry",
     "UsageLimits",
     "UsageTotals",
     "Verdict",
+    "keep_last",
     "read_recording",
 ]
 
