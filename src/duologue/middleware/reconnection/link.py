@@ -19,6 +19,7 @@ from duologue.errors import (
     SessionClosed,
     SessionEnded,
     SessionFailed,
+    UnsupportedOperation,
 )
 from duologue.link import Link, Receiver, Service
 from duologue.messages.base import ClientMessage, ServerMessage
@@ -26,6 +27,7 @@ from duologue.middleware.reconnection.backoff import Backoff
 from duologue.middleware.reconnection.following import Following
 from duologue.middleware.reconnection.kept_input import INPUT
 from duologue.middleware.reconnection.opening import Opened, Opener
+from duologue.middleware.reconnection.rotation import Rotation, check_later_update, updated_later
 from duologue.middleware.reconnection.sending import NOTED, named, refusal
 from duologue.middleware.reconnection.wire import Wire
 from duologue.options import SessionOptions
@@ -59,7 +61,7 @@ class LastingLink(Link):
     ) -> None:
         self._settings = settings
         self._may_pass = may_pass
-        self._following = Following(
+        self.following = self._following = Following(
             options,
             can,
             most_ms=settings.keep_input * 1000,
@@ -74,6 +76,8 @@ class LastingLink(Link):
             settings.longest_delay,
             settings.random,
         )
+        self._rotation = Rotation(self, self._opener, settings)
+        self._can = can, can  # the connection's, and what they are with what this link adds
         self._receiver: Receiver | None = None
         self._push = Route()
         self._ready = asyncio.Event()  # there is a connection, and it knows all that the last one knew; or all is over
@@ -106,7 +110,10 @@ class LastingLink(Link):
 
     @property
     def capabilities(self) -> Capabilities:
-        return self._wire.link.capabilities
+        can = self._wire.link.capabilities
+        if self._can[0] is not can:
+            self._can = can, updated_later(can)
+        return self._can[1]
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -119,6 +126,7 @@ class LastingLink(Link):
         self._receiver = receiver
         self._push = Route(receiver)
         self._wire.connect()
+        self._rotation.begin(self._wire)
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -189,8 +197,22 @@ class LastingLink(Link):
             except SessionEnded:
                 self._check_open()
                 continue
+            except UnsupportedOperation:
+                if not isinstance(message, m.SessionUpdate):
+                    raise
+                return self._update_later(named(message))
             self._following.sent(message)
+            self._rotation.something_happened()
             return message_id
+
+    def _update_later(self, update: m.SessionUpdate) -> str:
+        """What the wire cannot change in place is changed with the connection."""
+        assert update.id is not None
+        before = self._following.options
+        check_later_update(update.options, before, self._wire.link)
+        self._following.sent(update)
+        self._rotation.update(self._wire, update, before)
+        return update.id
 
     async def drain(self) -> None:
         while True:
@@ -220,6 +242,14 @@ class LastingLink(Link):
             self._deliver(told)
         if self._following.heard_good:
             self._backoff.good_event()
+        if isinstance(message, m.SessionExpiring):
+            self._rotation.expiring(wire, message.seconds_left)
+        self._rotation.something_happened()
+
+    def tell(self, message: ServerMessage) -> None:
+        """Something that the layer itself has to say."""
+        self._following.conversation.feed(message)
+        self._deliver(message)
 
     def _deliver(self, message: ServerMessage) -> None:
         if self._end is not None:
@@ -228,6 +258,25 @@ class LastingLink(Link):
             self._push[type(message)](message)
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self.fail(error)
+
+    # --- moving ahead of time ---
+
+    def uses(self, wire: Wire) -> bool:
+        """Whether that is the connection in use."""
+        return self._wire is wire and wire.over is None and self._end is None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is under way."""
+        return self._ready.is_set() and self._following.is_quiet(self._settings.clock())
+
+    async def swap(self, opened: Opened, cause: m.RestoredCause) -> bool:
+        """Put another connection in the place of the one in use; whether that was done to its end."""
+        if not self.is_quiet:
+            for message in self._following.lose(self._settings.clock()):
+                self._deliver(message)
+        self._let_go(self._wire)
+        return await self._move_to(opened, cause)
 
     # --- a connection is lost ---
 
@@ -313,6 +362,7 @@ class LastingLink(Link):
         for message in following.restored(is_asked=bool(requests)):
             self._deliver(message)
         self._ready.set()
+        self._rotation.begin(wire)
         return True
 
     async def _send_anew(self, wire: Wire, messages: list[ClientMessage]) -> bool:
@@ -335,6 +385,8 @@ class LastingLink(Link):
         if self._end is None and self._wire.over is None:
             self._wire.link.fail(error)
             return
+        if self._end is not None:
+            return
         failed = SessionFailed(f"The session raised {type(error).__name__}.", provider=self.metadata.provider)
         failed.__cause__ = error
         self._finish(failed)
@@ -350,6 +402,7 @@ class LastingLink(Link):
         self._ready.set()
         if self._restoring is not None and self._restoring is not asyncio.current_task():
             self._restoring.cancel()
+        self._rotation.stop()
         if self._receiver is not None:
             tell_ended(self._receiver, end)
 
@@ -359,6 +412,7 @@ class LastingLink(Link):
         if restoring is not None and restoring is not asyncio.current_task():
             restoring.cancel()
             await asyncio.gather(restoring, return_exceptions=True)
+        await self._rotation.aclose()
         await self._wire.link.aclose()
         self._finish(SessionClosed("The session was closed on our side.", provider=self.metadata.provider))
         await asyncio.gather(*self._leaving, return_exceptions=True)

@@ -76,6 +76,8 @@ class Opener:
         items, asked = _split(items)
         known = following.known() - {item.id for item in asked if item.id}
         handle = following.handle if can.resumption else None
+        if handle is not None and following.options.model not in (None, handle.model):
+            handle = None
         options = replace(following.options, history=items or None, resume=None if handle is None else handle.text)
         self._link = link = await self._open_session(options)
         if handle is not None and link.options.resume is not None:
