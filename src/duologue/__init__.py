@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from duologue.runtime import SessionLayer, wrap_sessions
     from duologue.secret import Secret
     from duologue.session import RealtimeSession
+    from duologue.snapshots import Snapshot, SnapshotStore, SQLiteSnapshotStore
     from duologue.tools import FunctionTool, McpServerTool, ToolContext, tool
 
 _MODULES = {
@@ -128,6 +129,7 @@ _MODULES = {
     "runtime": ("SessionLayer", "wrap_sessions"),
     "secret": ("Secret",),
     "session": ("RealtimeSession",),
+    "snapshots": ("SQLiteSnapshotStore", "Snapshot", "SnapshotStore"),
     "tools": ("FunctionTool", "McpServerTool", "ToolContext", "tool"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -173,6 +175,7 @@ __all__ = [
     "RealtimeSession",
     "Reconnection",
     "Recording",
+    "SQLiteSnapshotStore",
     "Secret",
     "SemanticTurnDetection",
     "ServerTurnDetection",
@@ -181,6 +184,8 @@ __all__ = [
     "SessionFailed",
     "SessionLayer",
     "SessionOptions",
+    "Snapshot",
+    "SnapshotStore",
     "SpeechFailed",
     "Stopped",
     "Telemetry",

@@ -14,15 +14,17 @@ from duologue.conversation import Conversation
 from duologue.formats import PCM16_24K
 from duologue.lifecycle import new_id
 from duologue.messages.base import ClientMessage, ServerMessage
-from duologue.middleware.reconnection.carried import Items, carried, result_as_text, same_item
+from duologue.middleware.reconnection.carried import Items, carried, result_as_text, same_item, whole
 from duologue.middleware.reconnection.kept_input import INPUT, KeptInput
 from duologue.middleware.reconnection.turn_names import TurnNames
 from duologue.middleware.reconnection.unanswered import Answer, Request, Unanswered
 from duologue.options import OFF, SessionOptions
 from duologue.runtime.playback import PlaybackTracker
+from duologue.snapshots import Snapshot, take_snapshot
 
 _A_MOMENT_MS = 100.0  # speakers are that late; less than that was not heard
 _LOST = "connection_lost"
+_ANYTHING = Capabilities(images=True)
 _GOOD = (m.ResponseCreated, m.ItemDone, m.InputSpeechStarted, m.InputAudioCommitted, m.SessionUpdated)
 
 
@@ -246,7 +248,7 @@ class Following:
             self._feed(done)
             return [done]
         self.lost_responses.append(done.response_id)
-        was_heard = answer.shown or self._playback.heard(answer.response_id, now) >= _A_MOMENT_MS
+        was_heard = self._was_heard(answer, now)
         self._feed(done)
         if not self._ask_again or was_heard or self._stopped == answer.response_id:
             return [done]
@@ -362,6 +364,29 @@ class Following:
     def still_playing(self, now: float) -> float:
         """How much of the received audio is still to be heard, in s."""
         return self._playback.remaining(now)
+
+    def snapshot(self, now: float) -> Snapshot:
+        """The conversation as it stands, without an answer under way of which nothing was heard."""
+        answer = self.unanswered.active
+        unheard: frozenset[str] = frozenset()
+        if answer is not None and not answer.calls and not self._was_heard(answer, now):
+            unheard = frozenset(answer.items)
+        items = whole([item for item in carried(self._all(), _ANYTHING) if item.id not in unheard])
+        handle = self.handle
+        covers_all = handle is not None and {item.id for item in items} <= handle.items
+        owes = bool(unheard or self._again or self.unanswered.waiting) or self.unanswered.is_due
+        last = items[-1] if items else None
+        return take_snapshot(
+            self.options,
+            items,
+            provider=self.provider,
+            model=self.model,
+            handle=handle.text if handle is not None and covers_all else None,
+            owes_answer=owes or (isinstance(last, m.MessageItem) and last.role == "user" and answer is not None),
+        )
+
+    def _was_heard(self, answer: Answer, now: float) -> bool:
+        return answer.shown or self._playback.heard(answer.response_id, now) >= _A_MOMENT_MS
 
     def _all(self) -> list[m.Item]:
         known = {item.id for item in self.conversation.items}

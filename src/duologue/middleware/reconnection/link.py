@@ -21,7 +21,7 @@ from duologue.errors import (
     SessionFailed,
     UnsupportedOperation,
 )
-from duologue.link import Link, Receiver, Service
+from duologue.link import Link, Receiver, Service, SnapshotSource
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.middleware.reconnection.backoff import Backoff
 from duologue.middleware.reconnection.following import Following
@@ -32,6 +32,7 @@ from duologue.middleware.reconnection.sending import NOTED, named, refusal
 from duologue.middleware.reconnection.wire import Wire
 from duologue.options import SessionOptions
 from duologue.runtime.route import Route, tell_ended
+from duologue.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from duologue.middleware.reconnection.settings import Reconnection
@@ -40,7 +41,7 @@ _MAY_PASS = (HungUp, CutOff, Expired, ConnectRefused)
 OpenSession = Callable[[SessionOptions], Awaitable[Link]]
 
 
-class LastingLink(Link):
+class LastingLink(Link, SnapshotSource):
     """A link over links, one after another.
 
     Args:
@@ -121,6 +122,9 @@ class LastingLink(Link):
 
     def get_service(self, kind: type[Service]) -> Service | None:
         return self if isinstance(self, kind) else self._wire.link.get_service(kind)
+
+    def snapshot(self) -> Snapshot:
+        return self._following.snapshot(self._settings.clock())
 
     def connect(self, receiver: Receiver) -> None:
         self._receiver = receiver
