@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from duologue.middleware import (
         Approval,
         AudioConversion,
+        FallbackClient,
         FunctionInvocation,
         FunctionInvocationContext,
         Guardrails,
@@ -84,6 +85,7 @@ _MODULES = {
         "DeviceUnavailable",
         "DuologueError",
         "Expired",
+        "FallbackClient",
         "HungUp",
         "InvalidArguments",
         "InvalidAudio",
@@ -104,6 +106,7 @@ _MODULES = {
     "middleware": (
         "Approval",
         "AudioConversion",
+        "FallbackClient",
         "FunctionInvocation",
         "FunctionInvocationContext",
         "Guardrails",
@@ -154,6 +157,7 @@ __all__ = [
     "DuologueError",
     "DuologueWarning",
     "Expired",
+    "FallbackClient",
     "FunctionChoice",
     "FunctionInvocation",
     "FunctionInvocationContext",

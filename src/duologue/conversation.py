@@ -75,6 +75,11 @@ class Conversation:
         item = self.item(item_id)
         return item.text if isinstance(item, m.MessageItem) else ""
 
+    def words_until(self, item_id: str, position_ms: float, content_index: int = 0) -> str:
+        """The words of a spoken item up to a position in its audio, in ms."""
+        speech = self._speech.get((item_id, content_index))
+        return self.transcript(item_id) if speech is None else speech.until(position_ms)
+
     def was_cut(self, item_id: str) -> bool:
         """Whether the user heard only part of the item."""
         return item_id in self._heard

@@ -13,6 +13,7 @@ from duologue import messages as m
 from duologue.capabilities import Capabilities
 from duologue.errors import InvalidInput
 from duologue.options import OFF, ServerTurnDetection, SessionOptions, Transcription
+from duologue.secret import Secret
 from duologue.snapshots import InvalidSnapshot, Snapshot, SQLiteSnapshotStore, take_snapshot
 from duologue.testing import ScriptedClient
 from duologue.tools import McpServerTool
@@ -24,7 +25,7 @@ OPTIONS = SessionOptions(
     turn_detection=ServerTurnDetection(silence_ms=200),
     transcription=Transcription(model="w"),
     noise_reduction=OFF,
-    tools=(McpServerTool(server_label="s", server_url="https://example.org", authorization="hush"),),
+    tools=(McpServerTool(server_label="s", server_url="https://example.org", authorization=Secret.of("hush")),),
     extra={"key": "hush"},
 )
 ITEMS: tuple[m.Item, ...] = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from duologue.middleware.approval import Approval
     from duologue.middleware.audio_conversion import AudioConversion
+    from duologue.middleware.fallback import FallbackClient
     from duologue.middleware.function_invocation import FunctionInvocation
     from duologue.middleware.guardrails import Check, CheckContext, Guardrails, Judgement, Verdict
     from duologue.middleware.invocation import FunctionInvocationContext
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "approval": ("Approval",),
     "audio_conversion": ("AudioConversion",),
+    "fallback": ("FallbackClient",),
     "function_invocation": ("FunctionInvocation",),
     "guardrails": ("Check", "CheckContext", "Guardrails", "Judgement", "Verdict"),
     "invocation": ("FunctionInvocationContext",),
@@ -41,6 +43,7 @@ __all__ = [
     "AudioConversion",
     "Check",
     "CheckContext",
+    "FallbackClient",
     "FunctionInvocation",
     "FunctionInvocationContext",
     "Guardrails",

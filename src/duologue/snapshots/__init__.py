@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from duologue.snapshots.snapshot import InvalidSnapshot, Snapshot, take_snapshot
+from duologue.snapshots.snapshot import InvalidSnapshot, Snapshot, portable, take_snapshot
 from duologue.snapshots.stores import SnapshotStore, SQLiteSnapshotStore
 
-__all__ = ["InvalidSnapshot", "SQLiteSnapshotStore", "Snapshot", "SnapshotStore", "take_snapshot"]
+__all__ = ["InvalidSnapshot", "SQLiteSnapshotStore", "Snapshot", "SnapshotStore", "portable", "take_snapshot"]

@@ -14,7 +14,9 @@ from duologue.options import OFF, SessionOptions, Transcription
 VERSION = 1
 
 _NOT_KEPT = frozenset({"tools", "tool_choice", "history", "resume", "raw_factory", "unsupported", "extra"})
-_OF_ONE_PROVIDER = frozenset({"model", "voice", "speed", "prompt", "include", "metadata", "reasoning_effort"})
+_OF_ONE_PROVIDER = frozenset(
+    {"model", "voice", "speed", "prompt", "include", "metadata", "reasoning_effort", "raw_factory"}
+)
 
 
 class InvalidSnapshot(InvalidInput):
@@ -90,16 +92,17 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         kept = self.stated()
         is_same = provider == self.provider
         if not is_same:
-            taken = can.options - _OF_ONE_PROVIDER
-            kept = msgspec.structs.replace(kept, **{name: None for name in kept.stated() if name not in taken | _EMPTY})
-            kept = _fitting(kept, can)
+            kept = portable(kept, can)
+            offered = (("input_audio", can.input_formats), ("output_audio", can.output_formats))
+            lost = [name for name, formats in offered if formats is not None and getattr(kept, name) not in formats]
+            kept = msgspec.structs.replace(kept, **dict.fromkeys(lost))
         merged = kept.merged(options)
         model = merged.model or self.model
         handle = self.handle if is_same and can.resumption and model == self.model else None
         return msgspec.structs.replace(merged, history=self.items or None, resume=handle)
 
 
-_EMPTY = frozenset({"extra"})
+_ALWAYS = frozenset({"extra", "history", "resume", "unsupported", "tools", "input_audio", "output_audio"})
 _decoder = msgspec.json.Decoder(Snapshot)
 
 
@@ -140,16 +143,21 @@ def take_snapshot(
     )
 
 
-def _fitting(options: SessionOptions, can: Capabilities) -> SessionOptions:
-    """Without what another provider cannot do although it has an option of that name."""
-    changes: dict[str, Any] = {}
-    for name, offered in (("input_audio", can.input_formats), ("output_audio", can.output_formats)):
-        if offered is not None and getattr(options, name) not in offered:
-            changes[name] = None
+def portable(options: SessionOptions, can: Capabilities) -> SessionOptions:
+    """What of a session's options means the same to another provider, which can do what `can` says."""
+    changes: dict[str, Any] = {
+        name: None for name in options.stated() if name in _OF_ONE_PROVIDER or name not in can.options | _ALWAYS
+    }
+    changes["extra"] = {}
     if options.output_modalities and not set(options.output_modalities) <= can.output_modalities:
         changes["output_modalities"] = None
     if options.turn_detection is not OFF:  # how it is found differs everywhere
         changes["turn_detection"] = None
-    if isinstance(options.transcription, Transcription):
+    if isinstance(options.transcription, Transcription) and "transcription" not in changes:
         changes["transcription"] = Transcription()
-    return msgspec.structs.replace(options, **changes)
+    return msgspec.structs.replace(SessionOptions().merged(_base(options)), **changes)
+
+
+def _base(options: SessionOptions) -> SessionOptions:
+    """Without what a provider's own class of options adds."""
+    return SessionOptions(**{name: getattr(options, name) for name in SessionOptions.__struct_fields__})

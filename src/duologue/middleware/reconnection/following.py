@@ -366,24 +366,37 @@ class Following:
         return self._playback.remaining(now)
 
     def snapshot(self, now: float) -> Snapshot:
-        """The conversation as it stands, without an answer under way of which nothing was heard."""
+        """The conversation as it stands: of what is being said and played, what was heard."""
         answer = self.unanswered.active
-        unheard: frozenset[str] = frozenset()
+        heard = dict(self._playback.unheard(now))
         if answer is not None and not answer.calls and not self._was_heard(answer, now):
-            unheard = frozenset(answer.items)
-        items = whole([item for item in carried(self._all(), _ANYTHING) if item.id not in unheard])
+            heard |= dict.fromkeys(answer.items, 0.0)
+        items = whole(carried(self._heard(heard), _ANYTHING))
         handle = self.handle
-        covers_all = handle is not None and {item.id for item in items} <= handle.items
-        owes = bool(unheard or self._again or self.unanswered.waiting) or self.unanswered.is_due
+        is_handle_good = handle is not None and not heard and {item.id for item in items} <= handle.items
         last = items[-1] if items else None
+        waits = isinstance(last, m.MessageItem) and last.role == "user" and (bool(heard) or answer is not None)
+        owes = waits or bool(self._again or self.unanswered.waiting) or self.unanswered.is_due
         return take_snapshot(
             self.options,
             items,
             provider=self.provider,
             model=self.model,
-            handle=handle.text if handle is not None and covers_all else None,
-            owes_answer=owes or (isinstance(last, m.MessageItem) and last.role == "user" and answer is not None),
+            handle=handle.text if handle is not None and is_handle_good else None,
+            owes_answer=owes,
         )
+
+    def _heard(self, heard: dict[str, float]) -> list[m.Item]:
+        """All items, those that are not heard to their end up to where they were."""
+        kept: list[m.Item] = []
+        for item in self._all():
+            heard_ms = heard.get(item.id or "")
+            if heard_ms is None or not isinstance(item, m.MessageItem):
+                kept.append(item)
+            elif heard_ms >= _A_MOMENT_MS:
+                words = self.conversation.words_until(item.id or "", heard_ms)
+                kept.append(replace(item, content=(m.TextContent(text=words),)))
+        return kept
 
     def _was_heard(self, answer: Answer, now: float) -> bool:
         return answer.shown or self._playback.heard(answer.response_id, now) >= _A_MOMENT_MS
