@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from duologue.middleware.recording import Recording, read_recording
     from duologue.middleware.session_logging import Logging
     from duologue.middleware.telemetry import Telemetry
+    from duologue.middleware.turn_detection import TurnDetection
     from duologue.middleware.usage_limits import UsageLimits
     from duologue.middleware.usage_totals import UsageTotals
 
@@ -33,6 +34,7 @@ _MODULES = {
     "recording": ("Recording", "read_recording"),
     "session_logging": ("Logging",),
     "telemetry": ("Telemetry",),
+    "turn_detection": ("TurnDetection",),
     "usage_limits": ("UsageLimits",),
     "usage_totals": ("UsageTotals",),
 }
@@ -52,6 +54,7 @@ __all__ = [
     "Reconnection",
     "Recording",
     "Telemetry",
+    "TurnDetection",
     "UsageLimits",
     "UsageTotals",
     "Verdict",
