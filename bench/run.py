@@ -17,6 +17,7 @@ MEASUREMENTS = (
     ("Speech to text", "speech_to_text"),
     ("A conversation", "conversation"),
     ("Interruption", "interruption"),
+    ("Connections that break", "reconnection"),
     ("Sessions at once", "capacity"),
 )
 
