@@ -285,10 +285,73 @@ async def test_too_much_to_keep_is_told() -> None:
                 break
         for _ in range(30):
             await session.send_audio(quiet)
-        async for message in session:
-            if isinstance(message, m.SessionRestored):
-                break
+        restored = [message for message in await talker.say("one") if isinstance(message, m.SessionRestored)]
+    assert [message.dropped_audio_ms for message in restored] == [2_000]
+    assert [message.audio_offset_ms for message in restored] == [2_000]
+
+
+STAGES = {
+    "openai": (
+        "conversation.item.create",
+        "conversation.item.added",
+        "conversation.item.done",
+        "response.create",
+        "response.created",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_audio.delta",
+        "response.output_audio.done",
+        "response.function_call_arguments.done",
+        "response.output_item.done",
+        "response.done",
+    ),
+    "gemini": (
+        "clientContent",
+        "serverContent",
+        "serverContent.modelTurn",
+        "serverContent.outputTranscription",
+        "serverContent.generationComplete",
+        "serverContent.turnComplete",
+        "sessionResumptionUpdate",
+        "toolCall",
+        "toolResponse",
+    ),
+}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "and again"])
+@pytest.mark.parametrize("text", ["this is a turn", "add 20 22"])
+@pytest.mark.parametrize(("wire", "stage"), [(wire, stage) for wire, stages in STAGES.items() for stage in stages])
+async def test_a_cut_at_every_stage(wire: str, stage: str, text: str, again: bool) -> None:
+    """Each turn has one end and one answer, wherever the connection breaks, and breaks again while that is mended."""
+    async with EMULATORS[wire]() as emulator, talking(emulator, OPTIONS) as talker:
         await talker.say("one")
-    assert isinstance(message, m.SessionRestored)
-    assert message.dropped_audio_ms == 2_000
-    assert message.audio_offset_ms == 2_000
+        emulator.inject(Cut(), at=stage)
+        if again:
+            emulator.inject(Cut(), at=stage, nth=2)
+        await talker.say(text)
+        await talker.say("over")
+        texts = said(talker.conversation.items)
+    answer = "The sum of these numbers is 42 ." if text.startswith("add") else f"You said: {text} ."
+    assert [words for who, words in texts if who == "assistant"] == ["You said: one .", answer, "You said: over ."]
+    assert [words for who, words in texts if who == "user"] == ["one", text, "over"]
+    ends = [message.turn_id for message in talker.seen_of(m.TurnDone)]
+    assert len(ends) == len(set(ends)) == 3
+    calls = [words for who, words in texts if who == "call"]
+    assert len(calls) == len([words for who, words in texts if who == "result"]) == text.startswith("add")
+
+
+async def test_who_sends_while_there_is_no_connection_waits_and_is_answered_once() -> None:
+    async with OpenAIEmulator(repeats) as emulator, talking(emulator, OPTIONS) as talker:
+        await talker.say("one")
+        emulator.refuse(503, times=3)
+        emulator.inject(Cut())
+        await emulator.sessions[0].wait_closed()
+        async for message in talker.session:
+            if isinstance(message, m.ConnectionLost):
+                break
+        await asyncio.gather(talker.session.send_text("two"), talker.session.drain())
+        await talker.listen()
+        assert said(talker.conversation.items)[-2:] == [("user", "two"), ("assistant", "You said: two .")]
+        received = emulator.session.received_of("conversation.item.create")
+    assert [event["item"]["content"][0]["text"] for event in received].count("two") == 1

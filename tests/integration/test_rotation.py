@@ -41,12 +41,14 @@ class _Moment:
 
 
 async def _until(talker: Talker, kind: type[m.SessionRestored] | type[m.SessionUpdated]) -> m.SessionRestored:
+    restored: m.SessionRestored | None = None
     async for message in talker.session:
         talker.conversation.feed(message)
         assert not isinstance(message, m.ConnectionLost)
         if isinstance(message, m.SessionRestored):
             restored = message
         if isinstance(message, kind):
+            assert restored is not None
             return restored
     raise AssertionError(f"no {kind.__name__}")
 

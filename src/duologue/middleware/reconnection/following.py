@@ -88,6 +88,7 @@ class Following:
         self._silent: set[str] = set()  # items that the reader knows: nothing more of them
         self._results: dict[str, m.FunctionResult] = {}  # what an item in words stands for
         self._is_losing = False
+        self._answered: m.ResponseDone | None = None  # the last answer that was whole
         self._stopped: str | None = None  # the response that was interrupted
         self._use(options)
 
@@ -210,11 +211,16 @@ class Following:
         self._playback.received(done, now)
         answer = self.unanswered.active
         if not _is_lost(done) or answer is None or answer.response_id != done.response_id:
-            if done.status == "completed" and not done.out_of_band:
-                self.input.answered()
+            if not done.out_of_band:
+                self._note_answer(done)
             self._feed(done)
             return [done]
         return self._answer_lost(done, answer, now)
+
+    def _note_answer(self, done: m.ResponseDone) -> None:
+        if done.status == "completed":
+            self.input.answered()
+        self._answered = None if done.awaits_tool_results else done
 
     # --- a connection is lost ---
 
@@ -232,9 +238,17 @@ class Following:
         self.unanswered.is_due = False
         self._replayed, self._results = [], {}
         self._silent.clear()
-        if self.held_turn and not self._again and not self.conversation.open_calls:
-            out += self.end_turn("incomplete")
+        if not self._again and not self.conversation.open_calls:
+            out += self.end_turn("incomplete") if self.held_turn else self._end_answered()
         return out
+
+    def _end_answered(self) -> list[ServerMessage]:
+        """Some wires tell the end of a turn later than that of its answer: it may be lost between the two."""
+        answered = self._answered
+        if answered is None or answered.turn_id is None or answered.turn_id != self.turns.open:
+            return []
+        self.held_turn = True
+        return self.end_turn("completed" if answered.status == "completed" else "interrupted")
 
     def _owes_answer(self) -> bool:
         ends = (m.UserTurnEnd, m.InputAudioCommit)
