@@ -11,6 +11,7 @@ MEASUREMENTS = (
     ("Middleware", "middleware"),
     ("WebSocket transports", "transport"),
     ("Beside the peers", "peers"),
+    ("Gemini's wire, beside google-genai", "gemini"),
     ("Resampling", "resampling"),
     ("Voice activity detection", "voice_activity"),
     ("Text to speech", "text_to_speech"),

@@ -1,7 +1,8 @@
 """One client's process: imports its library, measures, and prints the figures as one line of JSON.
 
 ``python -m peers.client MODULE PARTS PORTS SIZES``: parts are ``streams`` and ``connecting``, joined by a comma; the
-last two are JSON. CPU times are of this process.
+last two are JSON. The ports are ``control``, ``ws`` and ``wss``; without ``ws``, the streams are measured over TLS. CPU
+times are of this process.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Streams:
 
     def __init__(self, connect: Connect, ports: dict[str, int], sizes: dict[str, Any]) -> None:
         self._connect = connect
-        self._url = f"ws://127.0.0.1:{ports['ws']}/v1"
+        scheme = "ws" if "ws" in ports else "wss"
+        self._url = f"{scheme}://127.0.0.1:{ports[scheme]}/v1"
         self._port = ports["control"]
         self._sizes = sizes
         self._sink = Sink()

@@ -21,6 +21,7 @@ class Client:
         module: Its module in `peers.adapters`.
         title: What the tables call it.
         peer: It is another project's library; the rest are this project, and what one writes by hand.
+        ports: The server's ports that it uses, by what it takes them for.
         rounds: The figures of each round.
         connecting: The figures of many sessions, by scheme.
     """
@@ -28,6 +29,7 @@ class Client:
     module: str
     title: str
     peer: bool = True
+    ports: Mapping[str, str] = field(default_factory=lambda: {name: name for name in ("control", "ws", "wss")})
     rounds: list[dict[str, Any]] = field(default_factory=list)
     connecting: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -139,26 +141,33 @@ def _cells(client: Client, scheme: str, digits: Mapping[str, int]) -> list[str]:
     return [f"{figures[name]:.{places}f}" if figures else "-" for name, places in digits.items()]
 
 
+def targets(rows: Sequence[tuple[str, float, float | None]]) -> None:
+    """What must be reached, and whether it was: titles, limits, figures; None: it was not measured."""
+    table = _Table("Targets", ["at most", "is", ""])
+    for title, limit, reached in rows:
+        if reached is not None:
+            table.row(title, [f"{limit:.2f}", f"{reached:.2f}", "reached" if reached <= limit else "MISSED"])
+
+
 def targets_table(ours: Client, floor: Client, peers: Sequence[Client], audio_ms: Sequence[int]) -> None:
     """What this project must reach, and whether it did."""
     middle = flood_of(len(audio_ms) // 2)
     size = audio_ms[len(audio_ms) // 2]
     tls = ours.connecting.get("wss", {})
-    table = _Table("Targets", ["at most", "is", ""])
-    for title, limit, reached in (
-        ("live, in step ÷ floor", 1.3, _beside(ours, of("in_step"), [floor])),
-        ("live, in step ÷ best peer", 1 / 3, _beside(ours, of("in_step"), peers)),
-        ("live, spread ÷ floor", 1.3, _beside(ours, of("spread"), [floor])),
-        ("live, spread ÷ best peer", 1 / 3, _beside(ours, of("spread"), peers)),
-        (f"flood at {size} ms ÷ floor", 2.0, _beside(ours, middle, [floor])),
-        (f"flood at {size} ms ÷ best peer", 1 / 4, _beside(ours, middle, peers)),
-        ("sending 20 ms ÷ floor", 1.5, _beside(ours, of("sent"), [floor])),
+    rows = (
+        ("live, in step ÷ floor", 1.3, beside(ours, of("in_step"), [floor])),
+        ("live, in step ÷ best peer", 1 / 3, beside(ours, of("in_step"), peers)),
+        ("live, spread ÷ floor", 1.3, beside(ours, of("spread"), [floor])),
+        ("live, spread ÷ best peer", 1 / 3, beside(ours, of("spread"), peers)),
+        (f"flood at {size} ms ÷ floor", 2.0, beside(ours, middle, [floor])),
+        (f"flood at {size} ms ÷ best peer", 1 / 4, beside(ours, middle, peers)),
+        ("sending 20 ms ÷ floor", 1.5, beside(ours, of("sent"), [floor])),
         ("TLS connect, CPU ms", 4.0, tls.get("connect_cpu_ms")),
         ("TLS idle session, KiB", 110.0, tls.get("kib")),
-    ):
-        if reached is not None:
-            table.row(title, [f"{limit:.2f}", f"{reached:.2f}", "reached" if reached <= limit else "MISSED"])
+    )
+    targets(rows)
 
 
-def _beside(ours: Client, pick: Pick, others: Sequence[Client]) -> float | None:
+def beside(ours: Client, pick: Pick, others: Sequence[Client]) -> float | None:
+    """Our median as a part of the best of theirs."""
     return ours.median(pick) / min(other.median(pick) for other in others) if others else None

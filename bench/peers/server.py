@@ -14,6 +14,7 @@ import tempfile
 import time
 import zlib
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ import msgspec
 import picows
 import pybase64
 
-from peers.wire import Deltas, Response, Totals, session_created, session_updated
+from peers import gemini_wire, wire
+from peers.wire import Deltas, Response, Totals
 
 _TURN_DELTAS = 10
 
 
 class _Sent(msgspec.Struct):
-    """What is read of a client's event."""
+    """What is read of a client's event on OpenAI's wire."""
 
     type: str
     audio: str = ""
@@ -35,6 +37,7 @@ class _Sent(msgspec.Struct):
 
 
 _sent = msgspec.json.Decoder(_Sent)
+_sent_to_gemini = msgspec.json.Decoder(gemini_wire.Sent)
 
 
 class _Microphone:
@@ -63,6 +66,11 @@ class _Microphone:
 
 
 class _Session(picows.WSListener):
+    """A session on OpenAI's wire."""
+
+    response: type[Response] = wire.Response
+    frames = picows.WSMsgType.TEXT
+
     def __init__(self, server: Server) -> None:
         super().__init__()
         self._server = server
@@ -70,26 +78,49 @@ class _Session(picows.WSListener):
 
     def send(self, frame: bytes) -> None:
         assert self._transport is not None
-        self._transport.send(picows.WSMsgType.TEXT, frame)
+        self._transport.send(self.frames, frame)
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self._transport = transport
         self._server.sessions.append(self)
-        self.send(session_created())
+        self.greet()
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         if frame.msg_type == picows.WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code())
             transport.disconnect()
         elif frame.msg_type == picows.WSMsgType.TEXT:
-            event = _sent.decode(frame.get_payload_as_bytes())
-            if event.type == "input_audio_buffer.append":
-                self._server.microphone.add(event.audio)
-            elif event.type == "session.update":
-                self.send(session_updated(event.session))
+            self.take(frame.get_payload_as_bytes())
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         self._server.sessions.remove(self)
+
+    def greet(self) -> None:
+        self.send(wire.session_created())
+
+    def take(self, frame: bytes) -> None:
+        event = _sent.decode(frame)
+        if event.type == "input_audio_buffer.append":
+            self._server.microphone.add(event.audio)
+        elif event.type == "session.update":
+            self.send(wire.session_updated(event.session))
+
+
+class _GeminiSession(_Session):
+    """A session on Gemini's wire: the client begins, and the server's frames are binary."""
+
+    response = gemini_wire.Response
+    frames = picows.WSMsgType.BINARY
+
+    def greet(self) -> None:
+        pass
+
+    def take(self, frame: bytes) -> None:
+        event = _sent_to_gemini.decode(frame)
+        if event.audio:
+            self._server.microphone.add(event.audio)
+        elif event.setup is not None:
+            self.send(gemini_wire.setup_complete())
 
 
 @dataclass
@@ -121,7 +152,7 @@ class Server:
 
     async def do_prepare(self, sessions: int, audio_ms: int, deltas: int) -> dict[str, int]:
         """Open a response in the latest so many sessions; gives back what its deltas will hold, for one session."""
-        response = Response()
+        response = self.sessions[-1].response()
         prepared = response.deltas(audio_ms, deltas)
         self._prepared = _Prepared(self.sessions[-sessions:], response, prepared, prepared.frames())
         for session in self._prepared.sessions:
@@ -167,7 +198,7 @@ class Server:
         frames: list[bytes] = []
         audio = characters = 0
         for _ in range(turns):
-            response = Response()
+            response = self.sessions[-1].response()
             deltas = response.deltas(audio_ms, _TURN_DELTAS)
             frames += [*response.opening(), *deltas.frames(), *response.closing(deltas.transcript)]
             audio, characters = audio + deltas.totals().audio, characters + deltas.totals().characters
@@ -207,14 +238,19 @@ def _certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
     return context, trusted
 
 
+def _listener(server: Server, kind: type[_Session], request: picows.WSUpgradeRequest) -> picows.WSListener:
+    return kind(server)
+
+
 async def _serve(folder: Path) -> None:
     logging.getLogger("picows").setLevel(logging.CRITICAL)
     server = Server()
     context, trusted = _certificate(folder)
     ports = {}
-    for name, security in (("ws", None), ("wss", context)):
-        listening = await picows.ws_create_server(lambda request: _Session(server), "127.0.0.1", 0, ssl=security)
-        ports[name] = listening.sockets[0].getsockname()[1]
+    for prefix, kind in (("", _Session), ("gemini_", _GeminiSession)):
+        for scheme, security in (("ws", None), ("wss", context)):
+            listening = await picows.ws_create_server(partial(_listener, server, kind), "127.0.0.1", 0, ssl=security)
+            ports[prefix + scheme] = listening.sockets[0].getsockname()[1]
     control = await asyncio.start_server(server.control, "127.0.0.1", 0)
     ports["control"] = control.sockets[0].getsockname()[1]
     print(json.dumps({"ports": ports, "trusted": str(trusted)}), flush=True)

@@ -135,7 +135,7 @@ class Response:
 
     def deltas(self, audio_ms: int, count: int) -> Deltas:
         """So many deltas, half of them audio."""
-        return Deltas(self._id, self._item_id, audio_ms, count)
+        return Deltas(audio_ms, count, self._id, self._item_id)
 
     def _item(self, status: str, content: list[dict[str, str]]) -> dict[str, Any]:
         return {"id": self._item_id, "type": "message", "status": status, "role": "assistant", "content": content}
@@ -165,13 +165,13 @@ class Response:
 
 
 class Deltas:
-    """The deltas of a response, built beforehand.
+    """The deltas of a response, built beforehand. On another wire, only `audio` and `word` differ.
 
     Attributes:
         transcript: Their words.
     """
 
-    def __init__(self, response_id: str, item_id: str, audio_ms: int, count: int) -> None:
+    def __init__(self, audio_ms: int, count: int, response_id: str = "", item_id: str = "") -> None:
         size = audio_ms * _BYTES_PER_MS
         seeded = random.Random(size)
         self._place = f'"response_id":"{response_id}","item_id":"{item_id}","output_index":0,"content_index":0'
@@ -181,15 +181,15 @@ class Deltas:
         self.transcript = "".join(self._words)
 
     def frames(self) -> list[bytes]:
-        audio = (self._audio(self._encoded[number % len(self._encoded)]) for number in range(len(self._words)))
-        return [frame for pair in zip(audio, map(self._word, self._words), strict=True) for frame in pair]
+        audio = (self.audio(self._encoded[number % len(self._encoded)]) for number in range(len(self._words)))
+        return [frame for pair in zip(audio, map(self.word, self._words), strict=True) for frame in pair]
 
     def stamped(self, number: int) -> bytes:
         """One delta, whose audio begins with the time at which this is called (`STAMP`)."""
         if number % 2:
-            return self._word(self._words[number // 2])
+            return self.word(self._words[number // 2])
         stamp = pybase64.b64encode(STAMP.pack(time.monotonic_ns()))
-        return self._audio(stamp + self._encoded[number // 2 % len(self._encoded)][len(stamp) :])
+        return self.audio(stamp + self._encoded[number // 2 % len(self._encoded)][len(stamp) :])
 
     def totals(self) -> Totals:
         crc = 0
@@ -203,11 +203,13 @@ class Deltas:
             text_crc=zlib.crc32(self.transcript.encode()),
         )
 
-    def _audio(self, encoded: bytes) -> bytes:
+    def audio(self, encoded: bytes) -> bytes:
+        """A frame of audio, which is given as base64."""
         head = f'{{"type":"response.output_audio.delta","event_id":"{event_id()}",{self._place},"delta":"'
         return b'%b%b"}' % (head.encode(), encoded)
 
-    def _word(self, word: str) -> bytes:
+    def word(self, word: str) -> bytes:
+        """A frame of transcript."""
         return (
             f'{{"type":"response.output_audio_transcript.delta","event_id":"{event_id()}",{self._place},'
             f'"delta":"{word}","obfuscation":"RSqlv4AWJ4MXbp"}}'

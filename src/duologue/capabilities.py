@@ -154,6 +154,8 @@ def check_update(changes: SessionOptions, can: Capabilities, provider: str) -> N
     fixed = [name for name in changes.stated() if name not in can.mutable_options and name not in free]
     if fixed:
         way_out = "Open a new session with it." if can.mutable_options else "Open a new session instead."
+        if can.resumption:
+            way_out += " The Reconnection middleware can do that, and go on with the conversation."
         raise UnsupportedOperation(f"changing {', '.join(fixed)} in a running session", provider, way_out)
     for problem in _problems(changes, can):
         raise UnsupportedOperation(problem.operation, provider, problem.way_out)

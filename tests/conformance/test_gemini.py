@@ -10,8 +10,8 @@ from duologue.capabilities import Capabilities
 from duologue.client import RealtimeClient
 from duologue.formats import AudioFormat
 from duologue.options import SessionOptions
-from duologue.protocols.gemini import GEMINI, VERTEX_AI
-from duologue.providers import GeminiRealtimeClient, GeminiSessionOptions, VertexRealtimeClient
+from duologue.protocols.gemini import GEMINI, VERTEX_AI, GeminiDialect
+from duologue.providers import GeminiRealtimeClient, VertexRealtimeClient
 from duologue.testing import GeminiEmulator
 from duologue.testing.conformance import ConformanceSuite, Harness
 from duologue.testing.conformance.harness import options_that_it_takes
@@ -33,13 +33,14 @@ WORD_MS = 300  # the emulator takes an answer to be played for so long: tests in
 class GeminiHarness(Harness):
     """A service that is emulated."""
 
-    def __init__(self, emulator: GeminiEmulator, client: type[RealtimeClient], model: str) -> None:
+    def __init__(self, emulator: GeminiEmulator, model: str) -> None:
         self._emulator = emulator
-        self._client = client
         self._model = model
 
     def make_client(self) -> RealtimeClient:
-        return self._client(self._model, base_url=self._emulator.url, api_key="key")  # type: ignore[call-arg]
+        if self._emulator.dialect.service == "developer":
+            return GeminiRealtimeClient(self._model, base_url=self._emulator.url, api_key="key")
+        return VertexRealtimeClient(self._model, base_url=self._emulator.url, api_key="key")
 
     def stated(self, can: Capabilities) -> SessionOptions:
         return options_that_it_takes(EVERYTHING, can)
@@ -49,55 +50,60 @@ class GeminiHarness(Harness):
         return tone(format)
 
 
-class DeveloperSuite(ConformanceSuite):
-    """Run for one model of the developer API."""
+class GeminiSuite(ConformanceSuite):
+    """Run for one model of one service."""
 
-    model: str
-
-    @pytest.fixture
-    async def harness(self) -> AsyncIterator[Harness]:
-        async with GeminiEmulator(answer, dialect=GEMINI, word_ms=WORD_MS) as emulator:
-            yield GeminiHarness(emulator, GeminiRealtimeClient, self.model)
-
-
-class VertexSuite(ConformanceSuite):
-    """Run for one model of Vertex AI."""
-
+    dialect: GeminiDialect
     model: str
     options = SessionOptions()
 
     @pytest.fixture
     async def harness(self) -> AsyncIterator[Harness]:
-        async with GeminiEmulator(answer, dialect=VERTEX_AI, word_ms=WORD_MS) as emulator:
-            harness = GeminiHarness(emulator, VertexRealtimeClient, self.model)
+        async with GeminiEmulator(answer, dialect=self.dialect, word_ms=WORD_MS) as emulator:
+            harness = GeminiHarness(emulator, self.model)
             harness.options = self.options
             yield harness
 
 
-class TestDeveloper25(DeveloperSuite):
+class TestDeveloper25(GeminiSuite):
+    dialect = GEMINI
     model = "gemini-2.5-flash-native-audio-preview-12-2025"
 
 
-class TestDeveloperHalfCascade(DeveloperSuite):
+class TestDeveloperHalfCascade(GeminiSuite):
+    dialect = GEMINI
     model = "gemini-2.0-flash-live-001"
 
 
-class TestDeveloper31(DeveloperSuite):
+class TestDeveloper31(GeminiSuite):
+    dialect = GEMINI
     model = "gemini-3.1-flash-live-preview"
 
 
-class TestDeveloper38(DeveloperSuite):
+class TestDeveloper38(GeminiSuite):
+    dialect = GEMINI
     model = "gemini-3.8-live"
 
 
-class TestVertex25(VertexSuite):
+class TestDeveloperTranslation(GeminiSuite):
+    dialect = GEMINI
+    model = "gemini-3.5-flash-live-translate"
+    options = SessionOptions(
+        kind="translation", extra={"generationConfig": {"translationConfig": {"targetLanguageCode": "en"}}}
+    )
+
+
+class TestVertex25(GeminiSuite):
+    dialect = VERTEX_AI
     model = "gemini-live-2.5-flash-native-audio"
 
 
-class TestVertex25WithSpeechEvents(VertexSuite):
+class TestVertex25WithSpeechEvents(GeminiSuite):
+    dialect = VERTEX_AI
     model = "gemini-live-2.5-flash-native-audio"
-    options = GeminiSessionOptions(speech_events=True)
+    options = SessionOptions(extra={"explicitVadSignal": True})
 
 
-class TestVertex38(VertexSuite):
+class TestVertex38(GeminiSuite):
+    dialect = VERTEX_AI
     model = "gemini-3.8-live"

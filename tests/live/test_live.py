@@ -17,8 +17,10 @@ from duologue.formats import PCM16_16K, AudioFormat
 from duologue.options import SessionOptions
 from duologue.providers import (
     AzureOpenAIRealtimeClient,
+    GeminiRealtimeClient,
     OpenAICompatibleRealtimeClient,
     OpenAIRealtimeClient,
+    VertexRealtimeClient,
     VoiceLiveRealtimeClient,
     XAIRealtimeClient,
 )
@@ -101,6 +103,24 @@ class TestXAI(LiveSuite):
 
     def client(self) -> RealtimeClient:
         return XAIRealtimeClient()
+
+
+@pytest.mark.timeout(300)
+class TestGemini(LiveSuite):
+    variables = ("GEMINI_API_KEY",)
+
+    def client(self) -> RealtimeClient:
+        return GeminiRealtimeClient(os.environ.get("GEMINI_LIVE_MODEL", "gemini-3.8-live"))
+
+
+@pytest.mark.timeout(300)
+class TestVertex(LiveSuite):
+    """With Google's application default credentials."""
+
+    variables = ("GOOGLE_CLOUD_PROJECT", "VERTEX_LIVE_MODEL")
+
+    def client(self) -> RealtimeClient:
+        return VertexRealtimeClient(os.environ["VERTEX_LIVE_MODEL"])
 
 
 @pytest.mark.timeout(300)

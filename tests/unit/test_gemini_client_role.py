@@ -151,21 +151,33 @@ def test_that_what_is_added_during_an_answer_does_not_interrupt_it() -> None:
     assert said(protocol, m.ResponseCreate()) == [{"clientContent": {"turnComplete": True}}]
 
 
-def test_that_what_is_asked_during_an_answer_takes_along_what_was_added() -> None:
+def test_that_what_is_added_while_an_answer_is_awaited_does_not_interrupt_it() -> None:
+    protocol = opened()
+    said(protocol, USER)
+    said(protocol, m.ResponseCreate())
+    assert said(protocol, USER) == []
+    read(protocol, audio())
+    assert sent(protocol) == []
+    read(protocol, GENERATED)
+    assert [one["clientContent"]["turnComplete"] for one in sent(protocol)] == [False]
+
+
+@pytest.mark.parametrize("request_", [m.ResponseCreate(id="a", when="now"), m.Say(id="a", text="x", when="now")])
+def test_that_what_is_asked_during_an_answer_is_refused(request_: m.ResponseCreate | m.Say) -> None:
     protocol = opened()
     read(protocol, audio())
-    said(protocol, USER)
-    assert said(protocol, m.ResponseCreate(when="now")) == [
-        {"clientContent": {"turns": [_turn({"text": "Hi"})], "turnComplete": True}}
-    ]
+    assert said(protocol, request_) == []
+    [error] = only(protocol.tick(0.0), m.ErrorReported)
+    assert (error.kind, error.cause_id, error.cause) == ("response_active", "a", request_)
 
 
 def test_that_a_model_that_takes_no_late_content_gets_text() -> None:
     protocol = opened(LATE)
     assert said(protocol, USER)[0]["clientContent"]["turnComplete"] is False
     said(protocol, m.ResponseCreate())
+    assert said(protocol, USER) == []  # it will have answered by the time that this can be sent
     read(protocol, audio(), GENERATED, TURN_COMPLETE)
-    assert said(protocol, USER) == []
+    assert sent(protocol) == []
     assert said(protocol, m.ItemCreate(item=MessageItem.user("there"))) == []
     assert said(protocol, m.ResponseCreate()) == [{"realtimeInput": {"text": "Hi\nthere"}}]
     read(protocol, audio(), GENERATED, TURN_COMPLETE)
@@ -313,6 +325,12 @@ def test_that_an_update_keeps_the_services_own_tools() -> None:
     protocol = opened(NEW, SessionOptions(extra={"tools": [{"googleSearch": {}}]}))
     [update] = said(protocol, m.SessionUpdate(options=SessionOptions(tools=())))
     assert update == {"contextUpdate": {"tools": {"tools": [{"googleSearch": {}}]}}}
+
+
+@pytest.mark.parametrize("dialect", [OLD, LATE, NEW], ids=lambda dialect: dialect.family.name)
+def test_that_what_cannot_change_names_the_way_out(dialect: Any) -> None:
+    with pytest.raises(UnsupportedOperation, match="Reconnection"):
+        opened(dialect).send(m.SessionUpdate(options=SessionOptions(voice="Kore")))
 
 
 # --- the session ---

@@ -185,10 +185,12 @@ def test_that_an_answer_that_was_asked_for_and_is_empty_has_a_response() -> None
     assert read(protocol, TURN_COMPLETE) == []
 
 
-def test_that_an_answer_that_is_stopped_before_it_begins_has_none() -> None:
+def test_that_an_answer_that_is_stopped_before_it_begins_is_cancelled() -> None:
     protocol = opened()
     said(protocol, m.ResponseCreate())
-    assert read(protocol, INTERRUPTED, TURN_COMPLETE) == []
+    messages = read(protocol, INTERRUPTED, TURN_COMPLETE)
+    assert without_items(messages) == ["ResponseCreated", "ResponseDone", "TurnDone"]
+    assert (_done(messages).status, _done(messages).reason) == ("cancelled", "turn_detected")
     assert only(read(protocol, audio()), m.ResponseCreated)
 
 
@@ -250,11 +252,12 @@ def test_that_a_cancelled_response_is_done_at_once_and_the_rest_is_dropped() -> 
     protocol = opened()
     read(protocol, audio())
     assert said(protocol, m.ResponseCancel()) == []
-    done = _done(protocol.tick(0.0))
+    told = protocol.tick(0.0)
+    done = _done(told)
     assert (done.status, done.reason) == ("cancelled", "client_cancelled")
-    assert read(protocol, audio(), words("more"), THOUGHT, GENERATED, words(" and more")) == []
-    [over] = only(read(protocol, TURN_COMPLETE), m.TurnDone)
+    [over] = only(told, m.TurnDone)
     assert over.outcome == "interrupted"
+    assert read(protocol, audio(), words("more"), THOUGHT, GENERATED, words(" and more"), TURN_COMPLETE) == []
     assert only(read(protocol, audio()), m.ResponseCreated)
 
 

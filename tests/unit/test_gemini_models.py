@@ -134,7 +134,8 @@ def test_that_every_setup_is_valid(dialect: GeminiDialect, options: SessionOptio
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.type)
 def test_that_every_message_is_valid(model: str, message: ClientMessage) -> None:
     protocol = opened(GEMINI.for_model(model))
-    read(protocol, calls(CALL))
+    if isinstance(message, m.ItemCreate) and isinstance(message.item, FunctionResult):
+        read(protocol, calls(CALL))
     protocol.send(message)
     frames = sent(protocol)
     assert frames

@@ -129,7 +129,7 @@ def _as_promised(message: ServerMessage) -> ServerMessage:
 
 def _still_works(client: GeminiClientProtocol, checker: LifecycleChecker) -> None:
     assert client.state is ProtocolState.OPEN
-    client.send(m.ResponseCreate(id="still"))
+    client.send(m.InputAudioAppend(audio=bytes(320)))
     assert client.frames_to_send()
     ends: list[ServerMessage] = [*client.receive(audio()), *client.tick(0.0)]
     assert only(ends, m.OutputAudioDelta)

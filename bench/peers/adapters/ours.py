@@ -17,7 +17,9 @@ def _client(base_url: str) -> OpenAIRealtimeClient:
     return OpenAIRealtimeClient(MODEL, api_key=KEY, base_url=base_url)
 
 
-class _Session:
+class Session:
+    """Reads a session into a sink."""
+
     def __init__(self, session: RealtimeSession, sink: Sink) -> None:
         self._session = session
         self._sink = sink
@@ -38,5 +40,5 @@ class _Session:
         await self._session.send_audio(pcm)
 
 
-async def connect(base_url: str, sink: Sink) -> _Session:
-    return _Session(await _client(base_url).create_session(), sink)
+async def connect(base_url: str, sink: Sink) -> Session:
+    return Session(await _client(base_url).create_session(), sink)

@@ -11,8 +11,8 @@ Provider = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Who answers: local, openai, azure, xai, voice-live; or a server at --base-url: localai, qwen, speaches, "
-        "speech-to-speech, vllm, compatible.",
+        help="Who answers: local, openai, azure, xai, voice-live, gemini, vertex-ai; or a server at --base-url: "
+        "localai, qwen, speaches, speech-to-speech, vllm, compatible.",
     ),
 ]
 

@@ -56,18 +56,21 @@ class Answers:
     Attributes:
         phase: Where the model's turn stands.
         builder: The response that is open.
+        last_response: The last one that was opened.
+        was_stopped: The server was interrupted before it had said anything.
     """
 
     def __init__(self) -> None:
         self.phase = Phase.IDLE
         self.builder: ResponseBuilder | None = None
         self.last_response: str | None = None
+        self.was_stopped = False
         self._format: AudioFormat | None = PCM16_24K
         self._voice: str | None = None
         self._thoughts: list[str] = []
         self._late: MessageItem | None = None  # the last message, as long as words may still come for it
         self._interrupted: str | None = None  # the response that was, last
-        self._stopped = False  # before anything was said
+        self._turn_told = False  # that the turn is over, although the wire has not said so
         self._cancels_next = False
         self._usage: Usage | None = None  # the last snapshot of the turn
         self._usage_is_new = False  # it came with the frame that is being read
@@ -86,7 +89,7 @@ class Answers:
             return []
         if self.phase in (Phase.IDLE, Phase.OVER):
             self._usage = self._usage if self._usage_is_new else None
-            self._reported = None
+            self._reported, self._turn_told = None, False
         self.builder = ResponseBuilder(new_id("resp"), output_audio=self._format, voice=self._voice)
         self.last_response = self.builder.response_id
         self.phase, self._late = Phase.ANSWERING, None
@@ -172,7 +175,7 @@ class Answers:
             self._interrupted = last
         if self.phase in (Phase.CANCELLED, Phase.GOING_ON):
             self.phase = Phase.OVER
-        self._stopped = self.phase is Phase.IDLE
+        self.was_stopped = self.phase is Phase.IDLE
         return out + self._end(Phase.OVER, "cancelled", "turn_detected")
 
     def turn_complete(self, reason: str | None, *, is_due: bool) -> list[ServerMessage]:
@@ -184,14 +187,16 @@ class Answers:
         """
         status, error = _status_of(reason)
         out: list[ServerMessage] = []
-        is_due, self._stopped = is_due and not self._stopped, False
         if self.phase is Phase.IDLE and (is_due or status != "completed"):
             out += self.begin()
+            if self.was_stopped:
+                status, reason = "cancelled", "turn_detected"
         out += self._end(Phase.OVER, status, None if status == "completed" else reason, error)
         out += self.usage_reported()
-        if self.phase is not Phase.IDLE:
+        if self.phase not in (Phase.IDLE, Phase.CANCELLED) and not self._turn_told:
             out.append(m.TurnDone(turn_id=new_id("turn"), outcome=self._outcome(status)))
         self.phase, self._late = Phase.IDLE, None
+        self.was_stopped = self._turn_told = False
         return out
 
     def cancel(self, response_id: str | None, *, is_due: bool) -> list[ServerMessage]:
@@ -202,7 +207,9 @@ class Answers:
         if response_id not in (None, self.builder.response_id):
             return []
         self._interrupted = self.builder.response_id
-        return self._end(Phase.CANCELLED, "cancelled", "client_cancelled")
+        self._turn_told = True  # the server, which does not know, would take it to be played first
+        out = self._end(Phase.CANCELLED, "cancelled", "client_cancelled")
+        return [*out, m.TurnDone(turn_id=new_id("turn"), outcome="interrupted")]
 
     def cancel_if_asked(self) -> list[ServerMessage]:
         """End the response that has just begun, if it was cancelled before."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 
-import msgspec
 import pybase64
 from msgspec.structs import replace
 
@@ -27,6 +26,7 @@ from duologue.protocols.gemini.dialect import GEMINI, GeminiDialect
 from duologue.protocols.gemini.long_frames import LONG, AudioShape
 from duologue.protocols.gemini.sending import Sending
 from duologue.protocols.gemini.setup_writing import encode_setup, write_setup
+from duologue.protocols.gemini.untold import raw_message, undecodable, untold
 from duologue.protocols.gemini.user_speech import UserSpeech
 from duologue.protocols.gemini.values import read_duration
 from duologue.transports.base import Closed, Frame
@@ -115,7 +115,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
             try:
                 read, unknown = _decoder.decode_leniently(frame)
             except UnreadableFrame as error:
-                return self._up([_undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
+                return self._up([undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
         if type(frame) is bytes and len(frame) >= LONG and self._answers.speaks:
             self._shape.learn(frame, read)
         out = self._take_waiting() if self._sending.waiting else []
@@ -187,9 +187,9 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         if read.usage_metadata is not None:
             out += self._answers.usage_reported()
         out += self._session_news(read)
-        names = [*unknown, *_untold(read, content)]
+        names = [*unknown, *untold(read, content)]
         if names:
-            out.append(_raw(names[0], frame))
+            out.append(raw_message(names[0], frame))
         return out
 
     # --- the session ---
@@ -268,7 +268,6 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         sending.is_due = sending.has_sent = False
         sending.prompts.answered()
         out += answers.cancel_if_asked()
-        sending.prompts.is_busy = answers.builder is not None
         return out
 
     def _model_turn(self, turn: Content) -> list[ServerMessage]:
@@ -285,7 +284,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
             try:
                 heard = read_audio(part.inline_data, PCM16_24K)
             except ValueError:
-                return [_undecodable("The audio of a frame is no base64.")]
+                return [undecodable("The audio of a frame is no base64.")]
             return [] if heard is None else self._audio(*heard)
         if not part.text:
             return []
@@ -346,7 +345,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
             return answers.usage_reported()
         out: list[ServerMessage] = []
         had_answer = answers.phase is not Phase.IDLE
-        is_due = sending.is_due or self._speech.awaits_answer
+        is_due = sending.is_due or (self._speech.awaits_answer and not answers.was_stopped)
         out += self._speech.answer_over() if had_answer else self._speech.unanswered()
         out += self._over(answers.turn_complete(reason, is_due=is_due))
         if not had_answer:
@@ -355,10 +354,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     def _over(self, messages: list[ServerMessage]) -> list[ServerMessage]:
         """A response may be over: what was kept for that time is sent."""
-        if self._answers.builder is None:
-            prompts = self._sending.prompts
-            prompts.is_busy = False
-            self._sending.send_kept()
+        self._sending.send_kept()
         return messages
 
     # --- the end ---
@@ -385,31 +381,3 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
 _NOTHING = wire.ServerContent()
 _EMPTY = wire.ServerFrame(server_content=_NOTHING)
-
-
-def _untold(read: wire.ServerFrame, content: wire.ServerContent) -> list[str]:
-    """What a frame tells that there is no message for."""
-    names = []
-    if read.tool_call is not None and not all(call.name for call in read.tool_call.function_calls):
-        names.append("toolCall")
-    if content.grounding_metadata is not None:
-        names.append("groundingMetadata")
-    if content.url_context_metadata is not None:
-        names.append("urlContextMetadata")
-    for part in () if content.model_turn is None else content.model_turn.parts:
-        if part.text is None and (part.inline_data is None or not _is_audio(part)):
-            names += [name for name in msgspec.to_builtins(part) if name not in ("thought", "thoughtSignature")]
-    return names
-
-
-def _is_audio(part: Part) -> bool:
-    return part.inline_data is not None and (part.inline_data.mime_type or "").startswith("audio/")
-
-
-def _undecodable(text: str) -> m.ErrorReported:
-    return m.ErrorReported(kind="undecodable", error=ErrorDetail(message=text))
-
-
-def _raw(name: str, frame: Frame) -> m.RawServerMessage:
-    data = frame.encode() if isinstance(frame, str) else bytes(frame)
-    return m.RawServerMessage(event_type=name, data=msgspec.Raw(data))

@@ -22,12 +22,10 @@ class Prompts:
     text with the next request.
 
     Attributes:
-        is_busy: An answer is being given.
         goes_on: The model goes on by itself: it has the results of its calls.
     """
 
     def __init__(self, dialect: GeminiDialect) -> None:
-        self.is_busy = False
         self.goes_on = False
         self._dialect = dialect
         self._kept: list[Content] = []
@@ -45,17 +43,21 @@ class Prompts:
         complete = self._dialect.family.seeds_in_client_content
         return ClientFrame(client_content=ClientContent(turns=turns, turn_complete=complete))
 
-    def item(self, item: Item) -> list[ClientFrame]:
+    def item(self, item: Item, *, is_busy: bool) -> list[ClientFrame]:
         """Add `item` to the conversation.
+
+        Args:
+            item: The item.
+            is_busy: An answer is being given, or awaited.
 
         Raises:
             UnsupportedOperation: The model does not take it, or not any more.
         """
-        if self._has_answered and not self._dialect.family.content_after_answers:
+        if (self._has_answered or is_busy) and not self._dialect.family.content_after_answers:
             return self._realtime_item(item)
         content = self._written(item)
         self._is_fresh = True
-        if self.is_busy:
+        if is_busy:
             self._kept.append(content)
             return []
         return [ClientFrame(client_content=ClientContent(turns=(content,), turn_complete=False))]

@@ -194,7 +194,7 @@ class Sending:
                 return
         else:
             self.answer_calls(self._calls.held_back())
-            self._send(self.prompts.item(item))
+            self._send(self.prompts.item(item, is_busy=self._is_busy))
         self.added(item)
 
     def added(self, item: Item) -> None:
@@ -219,6 +219,8 @@ class Sending:
             self.prompts.goes_on = True
 
     def _request(self, message: m.ResponseCreate) -> None:
+        if self._is_refused(message):
+            return
         self.answer_calls(self._calls.held_back())
         if self._manual is not None and self._manual.state == "held":
             self._send(self.prompts.kept())
@@ -227,13 +229,29 @@ class Sending:
             self._send(self.prompts.request())
         self.is_due = True
 
+    @property
+    def _is_busy(self) -> bool:
+        """Whether an answer is being given, or awaited: to add anything would interrupt it."""
+        return self._answers.builder is not None or self.is_due or self.prompts.goes_on or self._calls.are_blocking
+
     def send_kept(self) -> None:
-        """The answer is over: send what was kept until then."""
-        self._send(self.prompts.kept())
+        """An answer may be over: send what was kept until then."""
+        if not self._is_busy:
+            self._send(self.prompts.kept())
 
     def _say(self, message: m.Say) -> None:
+        if self._is_refused(message):
+            return
         self._send(self.prompts.say(message.text))
         self.is_due = True
+
+    def _is_refused(self, message: m.ResponseCreate | m.Say) -> bool:
+        """Whether an answer is being given, which the request would interrupt: other wires refuse it then."""
+        if self._answers.builder is None:
+            return False
+        text = "An answer is being given already. Wait for ResponseDone, or cancel it."
+        self._refuse(message, text, "conversation_already_has_active_response", kind="response_active")
+        return True
 
     def _cancel(self, message: m.ResponseCancel) -> None:
         self.waiting += self._answers.cancel(message.response_id, is_due=self.is_due)
@@ -260,10 +278,12 @@ class Sending:
             except (TypeError, ValueError, RecursionError) as error:
                 raise InvalidInput(f"The message cannot be written as JSON: {error}") from error
 
-    def _refuse(self, message: ClientMessage, text: str, code: str | None = None) -> None:
+    def _refuse(
+        self, message: ClientMessage, text: str, code: str | None = None, *, kind: str = "invalid_request"
+    ) -> None:
         """What servers of other wires would answer with an error; this one would end the connection."""
         error = ErrorDetail(message=text, type="invalid_request_error", code=code)
-        report = m.ErrorReported(kind="invalid_request", error=error, cause_id=message.id, cause=message)  # type: ignore[arg-type]
+        report = m.ErrorReported(kind=kind, error=error, cause_id=message.id, cause=message)  # type: ignore[arg-type]
         self.waiting.append(report)
 
 

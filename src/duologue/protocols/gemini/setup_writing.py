@@ -66,7 +66,7 @@ def write_update(changes: SessionOptions, known: SessionOptions, dialect: Gemini
         raise UnsupportedOperation(
             f"changing {what} in a running session",
             dialect.provider,
-            "The Reconnection middleware can open another session in its place, which goes on with the conversation.",
+            "Open a new session instead. The Reconnection middleware can do that, and go on with the conversation.",
         )
     update = ContextUpdate()
     if changes.instructions is not None:
