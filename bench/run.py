@@ -18,6 +18,7 @@ MEASUREMENTS = (
     ("Speech to text", "speech_to_text"),
     ("A conversation", "conversation"),
     ("Interruption", "interruption"),
+    ("Connections that break", "reconnection"),
     ("Sessions at once", "capacity"),
     ("The gateway under load", "gateway_load"),
 )

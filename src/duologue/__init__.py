@@ -44,10 +44,12 @@ if TYPE_CHECKING:
     from duologue.middleware import (
         Approval,
         AudioConversion,
+        FallbackClient,
         FunctionInvocation,
         FunctionInvocationContext,
         Guardrails,
         Logging,
+        Reconnection,
         Recording,
         Telemetry,
         UsageLimits,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from duologue.runtime import SessionLayer, wrap_sessions
     from duologue.secret import Secret
     from duologue.session import RealtimeSession
+    from duologue.snapshots import Snapshot, SnapshotStore, SQLiteSnapshotStore
     from duologue.tools import FunctionTool, McpServerTool, ToolContext, tool
 
 _MODULES = {
@@ -82,6 +85,7 @@ _MODULES = {
         "DeviceUnavailable",
         "DuologueError",
         "Expired",
+        "FallbackClient",
         "HungUp",
         "InvalidArguments",
         "InvalidAudio",
@@ -102,10 +106,12 @@ _MODULES = {
     "middleware": (
         "Approval",
         "AudioConversion",
+        "FallbackClient",
         "FunctionInvocation",
         "FunctionInvocationContext",
         "Guardrails",
         "Logging",
+        "Reconnection",
         "Recording",
         "Telemetry",
         "UsageLimits",
@@ -126,6 +132,7 @@ _MODULES = {
     "runtime": ("SessionLayer", "wrap_sessions"),
     "secret": ("Secret",),
     "session": ("RealtimeSession",),
+    "snapshots": ("SQLiteSnapshotStore", "Snapshot", "SnapshotStore"),
     "tools": ("FunctionTool", "McpServerTool", "ToolContext", "tool"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -150,6 +157,7 @@ __all__ = [
     "DuologueError",
     "DuologueWarning",
     "Expired",
+    "FallbackClient",
     "FunctionChoice",
     "FunctionInvocation",
     "FunctionInvocationContext",
@@ -169,7 +177,9 @@ __all__ = [
     "ProviderMetadata",
     "RealtimeClient",
     "RealtimeSession",
+    "Reconnection",
     "Recording",
+    "SQLiteSnapshotStore",
     "Secret",
     "SemanticTurnDetection",
     "ServerTurnDetection",
@@ -178,6 +188,8 @@ __all__ = [
     "SessionFailed",
     "SessionLayer",
     "SessionOptions",
+    "Snapshot",
+    "SnapshotStore",
     "SpeechFailed",
     "Stopped",
     "Telemetry",

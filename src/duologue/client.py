@@ -17,6 +17,7 @@ from duologue.errors import InvalidInput
 from duologue.link import FunctionInvoker, Link, ProviderMetadata, Service, required
 from duologue.options import SessionOptions, Unsupported
 from duologue.session import RealtimeSession
+from duologue.snapshots.snapshot import Snapshot
 from duologue.tools import FunctionTool
 
 
@@ -64,7 +65,11 @@ class RealtimeClient(ABC):
 
     @final
     def create_session(
-        self, options: SessionOptions | None = None, *, unsupported: Unsupported | None = None
+        self,
+        options: SessionOptions | None = None,
+        *,
+        unsupported: Unsupported | None = None,
+        resume: Snapshot | None = None,
     ) -> SessionOpening:
         """Open a session: ``async with client.create_session(options) as session`` or ``await`` it.
 
@@ -72,7 +77,11 @@ class RealtimeClient(ABC):
             options: What this session shall be like, over the client's defaults.
             unsupported: ``"raise"`` (the default) refuses options that the wire cannot carry; ``"drop"`` leaves
                 preferences out (voice, speed, noise reduction, temperature), lists them in `session.dropped` and warns.
+            resume: A conversation to go on with (`RealtimeSession.snapshot`), of this provider or another. Its options
+                hold where `options` state no others; tools are stated anew.
         """
+        if resume is not None:
+            options = resume.resumed(options, self.metadata.provider, self.capabilities(options))
         merged = self.with_defaults(options)
         if unsupported is not None:
             merged = msgspec.structs.replace(merged, unsupported=unsupported)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import msgspec
 
 from duologue import messages as m
+from duologue.chat_messages import ChatMessage, chat_messages, items_of_chat
 from duologue.messages.base import ServerMessage
 
 _EARLY = 64  # items whose words are kept although the item itself has not come
@@ -65,6 +67,24 @@ class Conversation:
         self._heard: dict[str, str] = {}
         self._early: dict[str, dict[int, str]] = {}  # words of the user whose item has not come yet
 
+    def to_chat_messages(self, instructions: str | None = None) -> list[ChatMessage]:
+        """The conversation as messages of a chat API (``POST /chat/completions``): what was said and heard.
+
+        Args:
+            instructions: The system prompt, as the first of them.
+        """
+        system = [{"role": "system", "content": instructions}] if instructions else []
+        return [*system, *chat_messages(self.items)]
+
+    @classmethod
+    def from_chat_messages(cls, messages: Iterable[Mapping[str, Any]]) -> Conversation:
+        """A conversation that was held in a chat API; its `items` are a `SessionOptions.history`.
+
+        Raises:
+            InvalidInput: A message is none.
+        """
+        return cls(tuple(items_of_chat(messages)))
+
     def item(self, item_id: str) -> m.Item | None:
         """The item of that id."""
         index = self._position.get(item_id)
@@ -74,6 +94,11 @@ class Conversation:
         """What a message item says: for a truncated one, what was heard."""
         item = self.item(item_id)
         return item.text if isinstance(item, m.MessageItem) else ""
+
+    def words_until(self, item_id: str, position_ms: float, content_index: int = 0) -> str:
+        """The words of a spoken item up to a position in its audio, in ms."""
+        speech = self._speech.get((item_id, content_index))
+        return self.transcript(item_id) if speech is None else speech.until(position_ms)
 
     def was_cut(self, item_id: str) -> bool:
         """Whether the user heard only part of the item."""

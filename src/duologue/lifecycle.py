@@ -169,6 +169,7 @@ class ResponseBuilder:
         out = self._close_message("completed" if status == "completed" else "incomplete")
         self._done = True
         state = {name: getattr(self._created, name) for name in self._created.__struct_fields__}
+        state["turn_id"] = None  # whoever is further up may have put its own onto the message
         state.update(status=status, reason=reason, error=error, usage=usage, items=tuple(self._items))
         return [*out, m.ResponseDone(**state)]
 

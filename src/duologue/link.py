@@ -16,6 +16,7 @@ from duologue.capabilities import Capabilities
 from duologue.errors import InvalidInput, SessionEnded
 from duologue.messages import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
+from duologue.snapshots.snapshot import Snapshot
 
 Service = TypeVar("Service")
 
@@ -117,3 +118,11 @@ def required(service: Service | None, kind: type[Service]) -> Service:
 
 class FunctionInvoker:
     """Marks a layer that runs function tools, so that a session without one can warn."""
+
+
+class SnapshotSource(ABC):
+    """Marks a layer that knows the whole conversation, so that ``session.snapshot()`` can be taken."""
+
+    @abstractmethod
+    def snapshot(self) -> Snapshot:
+        """The conversation as it stands."""

@@ -199,7 +199,8 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         prompt: A prompt that is stored at the provider.
         metadata: Strings kept with the session, where a provider has them.
         history: Items that the conversation starts with.
-        resume: A handle of an earlier session (`ResumptionUpdated.handle`).
+        resume: A handle of an earlier session (`ResumptionUpdated.handle`). With `history` beside it, that is what the
+            handle stands for: it is sent where the handle is refused, or means nothing to the provider.
         unsupported: What to do with preferences that a wire cannot carry: refuse, or drop and warn.
         extra: Fields that go onto the provider's session object as they are; objects are merged into those that the
             other options make.

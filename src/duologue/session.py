@@ -9,11 +9,12 @@ from typing import Any, final
 
 from duologue import messages as m
 from duologue.capabilities import Capabilities, check_message
-from duologue.errors import SessionClosed, SessionEnded
+from duologue.errors import InvalidInput, SessionClosed, SessionEnded
 from duologue.formats import AudioFormat
 from duologue.inbox import Inbox
-from duologue.link import Link, ProviderMetadata, Service, required
+from duologue.link import Link, ProviderMetadata, Service, SnapshotSource, required
 from duologue.options import SessionOptions
+from duologue.snapshots.snapshot import Snapshot
 from duologue.verbs import Verbs
 
 _audio_ids = itertools.count(1)
@@ -71,6 +72,19 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
             InvalidInput: There is none.
         """
         return required(self.get_service(kind), kind)
+
+    def snapshot(self) -> Snapshot:
+        """The conversation as it stands, for ``client.create_session(resume=snapshot)``, here or in another process.
+
+        Raises:
+            InvalidInput: Nothing follows the conversation: `Reconnection` does.
+        """
+        source = self.get_service(SnapshotSource)  # type: ignore[type-abstract]
+        if source is None:
+            raise InvalidInput(
+                "Nothing in this session follows the conversation. Use client.with_middleware(Reconnection())."
+            )
+        return source.snapshot()
 
     # --- sending ---
 

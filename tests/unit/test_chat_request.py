@@ -5,11 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from duologue.chat_messages import NO_RESULT_YET
 from duologue.content import AudioContent, ImageContent, TextContent
 from duologue.errors import SpeechFailed
 from duologue.items import FunctionCall, FunctionResult, Item, ItemReference, McpCall, MessageItem, RawItem
 from duologue.options import FunctionChoice, McpChoice
-from duologue.speech.chat.request import IDLE, NO_RESULT_YET, SPEAK_FIRST, UNCLEAR, messages_of, tools_of
+from duologue.speech.chat.request import IDLE, SPEAK_FIRST, UNCLEAR, messages_of, tools_of
 from duologue.speech.responder import ResponderRequest
 from duologue.tools import FunctionTool, McpServerTool
 

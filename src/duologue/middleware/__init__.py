@@ -11,24 +11,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from duologue.middleware.approval import Approval
     from duologue.middleware.audio_conversion import AudioConversion
+    from duologue.middleware.fallback import FallbackClient
     from duologue.middleware.function_invocation import FunctionInvocation
     from duologue.middleware.guardrails import Check, CheckContext, Guardrails, Judgement, Verdict
     from duologue.middleware.invocation import FunctionInvocationContext
+    from duologue.middleware.reconnection import Reconnection, keep_last
     from duologue.middleware.recording import Recording, read_recording
     from duologue.middleware.session_logging import Logging
     from duologue.middleware.telemetry import Telemetry
+    from duologue.middleware.turn_detection import TurnDetection
     from duologue.middleware.usage_limits import UsageLimits
     from duologue.middleware.usage_totals import UsageTotals
 
 _MODULES = {
     "approval": ("Approval",),
     "audio_conversion": ("AudioConversion",),
+    "fallback": ("FallbackClient",),
     "function_invocation": ("FunctionInvocation",),
     "guardrails": ("Check", "CheckContext", "Guardrails", "Judgement", "Verdict"),
     "invocation": ("FunctionInvocationContext",),
+    "reconnection": ("Reconnection", "keep_last"),
     "recording": ("Recording", "read_recording"),
     "session_logging": ("Logging",),
     "telemetry": ("Telemetry",),
+    "turn_detection": ("TurnDetection",),
     "usage_limits": ("UsageLimits",),
     "usage_totals": ("UsageTotals",),
 }
@@ -39,16 +45,20 @@ __all__ = [
     "AudioConversion",
     "Check",
     "CheckContext",
+    "FallbackClient",
     "FunctionInvocation",
     "FunctionInvocationContext",
     "Guardrails",
     "Judgement",
     "Logging",
+    "Reconnection",
     "Recording",
     "Telemetry",
+    "TurnDetection",
     "UsageLimits",
     "UsageTotals",
     "Verdict",
+    "keep_last",
     "read_recording",
 ]
 

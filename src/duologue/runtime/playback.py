@@ -59,6 +59,22 @@ class PlaybackTracker:
         self._reported = False
         self._free_at = 0.0  # when the speaker has played everything, unless reports tell
 
+    def heard(self, response_id: str, now: float) -> float:
+        """How much of a response was heard, in ms, as far as it is still followed."""
+        parts = [part for part in self._parts.values() if part.response_id == response_id]
+        return sum(self._heard_ms(part, now) for part in parts)
+
+    def unheard(self, now: float) -> dict[str, float]:
+        """The items that were not heard to their end yet, each with what was heard of it, in ms."""
+        found: dict[str, float] = {}
+        for part, heard_ms in self._unheard(now):
+            found[part.item_id] = found.get(part.item_id, 0.0) + heard_ms
+        return found
+
+    def remaining(self, now: float) -> float:
+        """How much of the received audio is still to be heard, in s."""
+        return sum(part.received_ms - heard_ms for part, heard_ms in self._unheard(now)) / 1000
+
     # --- what passes by ---
 
     def audio(self, delta: m.OutputAudioDelta, now: float) -> bool:

@@ -16,7 +16,15 @@ from msgspec.structs import force_setattr, replace
 from duologue import messages as m
 from duologue.capabilities import Capabilities, check_message, check_options
 from duologue.client import RealtimeClient
-from duologue.errors import DuologueError, InvalidAudio, InvalidInput, SessionClosed, SessionEnded, SessionFailed
+from duologue.errors import (
+    ConnectRefused,
+    DuologueError,
+    InvalidAudio,
+    InvalidInput,
+    SessionClosed,
+    SessionEnded,
+    SessionFailed,
+)
 from duologue.formats import PCM16_24K
 from duologue.link import Link, ProviderMetadata, Receiver
 from duologue.messages.base import ClientMessage, Meta, ServerMessage, set_meta
@@ -27,6 +35,8 @@ from duologue.runtime.sequencer import ResponseSequencer
 from duologue.runtime.turns import TurnTracker
 
 _ids = itertools.count(1)
+_NOT_THE_HANDLE = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"})
+"""Why a session may be refused although its handle is good."""
 
 
 class ProviderClient(RealtimeClient):
@@ -41,6 +51,17 @@ class ProviderClient(RealtimeClient):
         self._closed = False
 
     async def open_session(self, options: SessionOptions) -> Link:
+        if options.resume is None or not options.history:
+            return await self._open_checked(options)
+        if self.capabilities(options).resumption:
+            try:
+                return await self._open_checked(replace(options, history=None))
+            except ConnectRefused as refused:
+                if refused.retryable or refused.close_code is None or refused.code in _NOT_THE_HANDLE:
+                    raise
+        return await self._open_checked(replace(options, resume=None))
+
+    async def _open_checked(self, options: SessionOptions) -> Link:
         self._check_open()
         carried, dropped = check_options(options, self.capabilities(options), self.metadata.provider)
         link = await self.open_link(carried, dropped)

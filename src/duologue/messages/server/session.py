@@ -12,6 +12,8 @@ from duologue.messages.client import AnyClientMessage
 from duologue.options import SessionOptions
 
 TurnOutcome = Literal["completed", "interrupted", "incomplete", "failed"]
+RestoredHow = Literal["native", "replayed", "fresh"]
+RestoredCause = Literal["loss", "rotation", "update"]
 
 
 class SessionCreated(ServerMessage, frozen=True, kw_only=True, tag=tag_of):
@@ -45,9 +47,15 @@ class SessionExpiring(ServerMessage, frozen=True, kw_only=True, tag=tag_of):
 
 
 class ConnectionLost(ServerMessage, frozen=True, kw_only=True, tag=tag_of):
-    """The connection broke, and a layer is making a new one."""
+    """The connection broke, and a layer is making a new one. `SessionRestored` follows, or the end of the session.
+
+    Attributes:
+        error: Why it broke.
+        response_id: The response that was under way.
+    """
 
     error: ErrorDetail | None = None
+    response_id: str | None = None
 
 
 class SessionRestored(ServerMessage, frozen=True, kw_only=True, tag=tag_of):
@@ -55,11 +63,30 @@ class SessionRestored(ServerMessage, frozen=True, kw_only=True, tag=tag_of):
 
     Attributes:
         session_id: The new session's id.
-        resumed: Whether the provider itself took it up; else its items were sent anew.
+        how: ``"native"``: the provider took the conversation up itself; ``"replayed"``: its items were sent anew;
+            ``"fresh"``: there was nothing to bring, or no way to bring it.
+        cause: ``"loss"``: the connection broke; ``"rotation"``: the provider's time was running out; ``"update"``:
+            options changed that the wire cannot change in place.
+        provider: Who answers from now on.
+        model: Its model.
+        asked_again: Whether an answer that was lost is asked for anew.
+        lost_responses: Responses of the old connection that come to nothing.
+        lost_calls: Function calls that the new session does not know: their results are told as text.
+        audio_offset_ms: Where in the user's audio, in ms from the beginning of the conversation, the new session begins
+            to hear. Its positions, such as `InputSpeechStarted.audio_start_ms`, count from there.
+        dropped_audio_ms: How much of the user's audio was too much to keep, and nobody has heard, in ms.
     """
 
     session_id: str | None = None
-    resumed: bool = False
+    how: RestoredHow = "fresh"
+    cause: RestoredCause = "loss"
+    provider: str = ""
+    model: str | None = None
+    asked_again: bool = False
+    lost_responses: tuple[str, ...] = ()
+    lost_calls: tuple[str, ...] = ()
+    audio_offset_ms: int = 0
+    dropped_audio_ms: int = 0
 
 
 class ResumptionUpdated(ServerMessage, frozen=True, kw_only=True, tag=tag_of):

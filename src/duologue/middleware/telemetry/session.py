@@ -140,7 +140,10 @@ class SessionTrace:
     def restored(self, message: m.SessionRestored) -> None:
         """It goes on over a new connection."""
         self._is_called(message.session_id)
-        self.happened(names.SESSION_RESTORED, {names.SESSION_ID: message.session_id})
+        self.happened(
+            names.SESSION_RESTORED,
+            {names.SESSION_ID: message.session_id, names.PROVIDER_NAME: message.provider or None},
+        )
 
     def erred(self, message: m.ErrorReported) -> None:
         """The provider reports an error, and the session goes on."""

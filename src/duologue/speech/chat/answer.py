@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from duologue.chat_messages import is_json_object
 from duologue.content import Usage
-from duologue.speech.chat.request import is_json_object
 from duologue.speech.responder import CallRequested, Finished, ResponderEvent, TextChunk
 
 NO_ARGUMENTS = ("", "null")

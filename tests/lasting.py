@@ -1,0 +1,165 @@
+"""What the tests of sessions that last share: a talker who plays what it hears, and servers that repeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from duologue import messages as m
+from duologue.client import RealtimeClient
+from duologue.conversation import Conversation
+from duologue.messages.base import ServerMessage
+from duologue.middleware import FunctionInvocation
+from duologue.middleware.reconnection import Reconnection
+from duologue.options import SessionOptions
+from duologue.providers.connection import ConnectionSettings
+from duologue.providers.gemini import GeminiRealtimeClient
+from duologue.providers.openai import OpenAIRealtimeClient
+from duologue.session import RealtimeSession
+from duologue.speech.responder import CallRequested, ResponderRequest
+from duologue.testing import OpenAIEmulator
+from duologue.testing.emulation import Emulator, Reply
+from duologue.testing.gemini_emulator import GeminiEmulator
+from duologue.tools import tool
+from duologue.transports.limits import WebSocketLimits
+
+AT_ONCE = Reconnection(random=lambda: 0.0)
+"""Attempts without a wait between them."""
+
+CONNECTION = ConnectionSettings(
+    attempts=1, open_timeout=5.0, send_timeout=5.0, limits=WebSocketLimits(close_timeout=0.3)
+)
+
+
+@tool
+async def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def repeats(request: ResponderRequest) -> Reply:
+    """A model that repeats what it is told, and adds where it is asked to."""
+    last = next(item for item in reversed(request.items) if not (isinstance(item, m.MessageItem) and item.text == "."))
+    if isinstance(last, m.FunctionResult):
+        return f"The sum of these numbers is {_sum(last.output)} ."
+    text = last.text if isinstance(last, m.MessageItem) else ""
+    if "has returned: " in text:
+        return f"The sum of these numbers is {_sum(text.rpartition('has returned: ')[2])} ."
+    if text.startswith("add "):
+        _, a, b = text.split()
+        return CallRequested("add", json.dumps({"a": int(a), "b": int(b)}))
+    return f"You said: {text} ."
+
+
+def _sum(output: str) -> str:
+    try:
+        read = json.loads(output)
+    except ValueError:
+        return output
+    return str(next(iter(read.values())) if isinstance(read, dict) else read)
+
+
+def openai() -> OpenAIEmulator:
+    return OpenAIEmulator(repeats, lead_ms=1e9)
+
+
+def gemini() -> GeminiEmulator:
+    return GeminiEmulator(repeats, lead_ms=1e9)
+
+
+EMULATORS: dict[str, Callable[[], Emulator[Any]]] = {"openai": openai, "gemini": gemini}
+AUDIO = {"openai": "response.output_audio.delta", "gemini": "serverContent.modelTurn"}
+"""What a piece of an answer is called on each wire."""
+
+
+def client_of(emulator: Emulator[Any]) -> RealtimeClient:
+    """A client of the emulator, without any layer."""
+    if isinstance(emulator, OpenAIEmulator):
+        return OpenAIRealtimeClient("gpt-realtime", base_url=emulator.url, api_key="key", connection=CONNECTION)
+    return GeminiRealtimeClient("gemini-3.8-live", base_url=emulator.url, api_key="key", connection=CONNECTION)
+
+
+def lasting_client(emulator: Emulator[Any], settings: Reconnection = AT_ONCE) -> RealtimeClient:
+    """The same, with tools that are run, and sessions that last."""
+    return client_of(emulator).with_middleware(FunctionInvocation(), settings)
+
+
+@dataclass
+class Talker:
+    """Talks, and listens: nothing of an answer is heard before all of it is there.
+
+    Attributes:
+        session: The session.
+        conversation: What it was told.
+        seen: All messages but pieces of audio.
+    """
+
+    session: RealtimeSession
+    conversation: Conversation = field(default_factory=Conversation)
+    seen: list[ServerMessage] = field(default_factory=list)
+
+    async def say(self, text: str, *, interrupt: bool = False) -> list[ServerMessage]:
+        """Say something, and listen to the answer, or interrupt it; gives what was told of it."""
+        await self.session.send_text(text)
+        return await self.listen(interrupt=interrupt)
+
+    async def listen(self, *, interrupt: bool = False) -> list[ServerMessage]:
+        """Listen until a turn is over; it is then heard, unless it is interrupted."""
+        read: list[ServerMessage] = []
+        received: dict[str, float] = {}
+        async for message in self.session:
+            self.conversation.feed(message)
+            if isinstance(message, m.OutputAudioDelta):
+                new = message.item_id not in received
+                received[message.item_id] = received.get(message.item_id, 0.0) + message.format.duration_ms(
+                    len(message.audio)
+                )
+                if new:
+                    await self.session.send(m.OutputAudioPlayed(item_id=message.item_id, played_ms=0))
+                    if interrupt:
+                        await self.session.send(m.OutputAudioClear())
+                continue
+            read.append(message)
+            if isinstance(message, m.TurnDone):
+                break
+        self.seen += read
+        for item_id, played_ms in received.items():
+            await self.session.send(m.OutputAudioPlayed(item_id=item_id, played_ms=played_ms, finished=True))
+        return read
+
+    def seen_of(self, *kinds: type[ServerMessage]) -> list[ServerMessage]:
+        """What was told of these kinds, in order."""
+        return [message for message in self.seen if isinstance(message, kinds)]
+
+
+@asynccontextmanager
+async def talking(
+    emulator: Emulator[Any], options: SessionOptions, settings: Reconnection = AT_ONCE
+) -> AsyncIterator[Talker]:
+    """A session that lasts, and who talks in it."""
+    async with lasting_client(emulator, settings) as client, client.create_session(options) as session:
+        yield Talker(session)
+
+
+async def read_all(session: RealtimeSession) -> list[ServerMessage]:
+    """Read to the end, which is raised unless our side asked for it."""
+    return [message async for message in session]
+
+
+def said(items: Iterable[m.Item]) -> list[tuple[str, str]]:
+    """A conversation as who said what; calls and results with what is in them."""
+    told: list[tuple[str, str]] = []
+    for item in items:
+        match item:
+            case m.MessageItem(role=role):
+                told.append((role, item.text.strip()))
+            case m.FunctionCall(name=name, arguments=arguments):
+                told.append(("call", f"{name}({json.dumps(json.loads(arguments))})"))
+            case m.FunctionResult(output=output):
+                told.append(("result", output))
+            case _:
+                told.append((type(item).__name__, ""))
+    return told
