@@ -42,7 +42,7 @@ async def add(a: int, b: int) -> int:
 
 def repeats(request: ResponderRequest) -> Reply:
     """A model that repeats what it is told, and adds where it is asked to."""
-    last = next(item for item in reversed(request.items) if not (isinstance(item, m.MessageItem) and item.text == "."))
+    last = next(item for item in reversed(request.items) if not _is_passed_over(item))
     if isinstance(last, m.FunctionResult):
         return f"The sum of these numbers is {_sum(last.output)} ."
     text = last.text if isinstance(last, m.MessageItem) else ""
@@ -52,6 +52,11 @@ def repeats(request: ResponderRequest) -> Reply:
         _, a, b = text.split()
         return CallRequested("add", json.dumps({"a": int(a), "b": int(b)}))
     return f"You said: {text} ."
+
+
+def _is_passed_over(item: m.Item) -> bool:
+    """What asks for nothing: an answer that was stopped, and the full stop that has Gemini's models go on."""
+    return isinstance(item, m.MessageItem) and (item.role == "assistant" or item.text == ".")
 
 
 def _sum(output: str) -> str:
