@@ -13,6 +13,7 @@ from duologue.messages.base import ServerMessage
 from duologue.middleware import Reconnection, keep_last
 from duologue.middleware.reconnection.backoff import Backoff
 from duologue.middleware.reconnection.carried import carried, result_as_text, whole
+from duologue.middleware.reconnection.following import Following
 from duologue.middleware.reconnection.kept_input import KeptInput
 from duologue.middleware.reconnection.turn_names import TurnNames
 from duologue.middleware.reconnection.unanswered import Unanswered
@@ -20,6 +21,7 @@ from duologue.options import OFF, SessionOptions
 from duologue.testing.scripted import SCRIPTED_CAPABILITIES
 
 # --- waiting ---
+from links import EVERYTHING
 
 
 def _backoff(attempts: int = 5, in_all: int = 100, chance: float = 1.0) -> Backoff:
@@ -306,3 +308,18 @@ def test_a_result_does_not_outlive_its_call() -> None:
 def test_settings_that_make_no_sense(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidInput):
         Reconnection(**wrong)  # type: ignore[arg-type]
+
+
+# --- a provider's handle ---
+
+
+def test_that_a_handle_does_not_vouch_for_what_the_user_has_only_just_said() -> None:
+    following = Following(SessionOptions(), EVERYTHING, most_ms=1000, idle_ms=100, ask_again=True)
+    following.begin("wire", "model", EVERYTHING)
+    for item_id, role in (("asked", "user"), ("answered", "assistant"), ("asked again", "user")):
+        item = m.MessageItem(id=item_id, role=role, content=(m.TextContent(text=item_id),), status="completed")  # type: ignore[arg-type]
+        following.received(m.ItemAdded(item=item), 0.0)
+        following.received(m.ItemDone(item=item), 0.0)
+    following.received(m.ResumptionUpdated(handle="h", resumable=True), 0.0)
+    assert following.handle is not None
+    assert following.handle.items == {"asked", "answered"}

@@ -184,7 +184,10 @@ class Following:
                 self._playback.received(message, now)
 
     def _handle_given(self, handle: str) -> None:
-        known = frozenset(item.id for item in self.conversation.items if item.id)
+        items = list(self.conversation.items)
+        while items and isinstance(items[-1], m.MessageItem) and items[-1].role == "user":
+            items.pop()  # it may have crossed the handle on its way: told twice is better than lost
+        known = frozenset(item.id for item in items if item.id)
         self.handle = Handle(text=handle, provider=self.provider, model=self.model, items=known)
 
     def _item(self, message: m.ItemAdded | m.ItemDone) -> ServerMessage | None:
