@@ -250,7 +250,9 @@ class ClientSession:
     async def _forward_next(self) -> None:
         assert self._up is not None
         patience = self._up.patience
-        frame = await self._next_frame() if patience is None else await self._frame_within(patience)
+        frame = (
+            await self._next_frame() if patience is None else await self._frame_within(patience) if patience else None
+        )
         if frame is None:
             await self._up.release()
             return

@@ -148,7 +148,7 @@ class Upward:
                 request = self._down.metadata.taken_from(request)
             self._down.asked(request)
         await self.release()
-        if comes_anyway:
+        if follow_ups.covers(request):
             follow_ups.asked_for()
         else:
             await self._link.send(request)
