@@ -270,6 +270,15 @@ def test_that_a_response_can_be_cancelled_before_it_begins() -> None:
     assert _done(messages).status == "cancelled"
 
 
+def test_that_what_follows_the_results_of_calls_can_be_cancelled_before_it_begins() -> None:
+    protocol = opened()
+    read(protocol, calls(CALL))
+    said(protocol, m.ItemCreate(item=m.FunctionResult(call_id="c1", output="rain")))
+    said(protocol, m.ResponseCancel())
+    protocol.tick(0.0)
+    assert _done(read(protocol, audio(), audio())).status == "cancelled"
+
+
 def test_that_cancelling_nothing_or_another_response_is_harmless() -> None:
     protocol = opened()
     said(protocol, m.ResponseCancel())

@@ -229,13 +229,12 @@ class ClientSession:
     async def _listen(self) -> None:
         """Take what the client sends."""
         try:
-            frame = await self._first_frame()
+            frame = await self._frame_within(self._settings.open_after)
             first = [] if frame is None else await self._read(frame)
             for message in await self._open(first):
                 await self._forward(message)
             while True:
-                for message in await self._read(await self._next_frame()):
-                    await self._forward(message)
+                await self._forward_next()
         except ClientLeft as left:
             self.end(ends.end_by_client(left.code), left)
         except SessionEnded:
@@ -248,10 +247,22 @@ class ClientSession:
             self._incoming = asyncio.create_task(self._socket.receive())
         return self._incoming
 
-    async def _first_frame(self) -> Frame | None:
-        """The client's first frame; None if it takes its time."""
+    async def _forward_next(self) -> None:
+        assert self._up is not None
+        patience = self._up.patience
+        frame = (
+            await self._next_frame() if patience is None else await self._frame_within(patience) if patience else None
+        )
+        if frame is None:
+            await self._up.release()
+            return
+        for message in await self._read(frame):
+            await self._forward(message)
+
+    async def _frame_within(self, seconds: float) -> Frame | None:
+        """The client's next frame; None if it takes its time."""
         incoming = self._listen_ahead()
-        done, _ = await asyncio.wait({incoming}, timeout=self._settings.open_after)
+        done, _ = await asyncio.wait({incoming}, timeout=seconds)
         return await self._next_frame() if done else None
 
     async def _next_frame(self) -> Frame:
@@ -310,6 +321,7 @@ class ClientSession:
         self._record.dropped = self._upstream.dropped
         if (bottom := link.get_service(ProviderLink)) is not None:  # type: ignore[type-abstract]
             bottom.leave_truncation()
+        self._down.suit(link.capabilities)
         self._up = Upward(link, self._terms, self._down, self._record, self._spend)
         link.connect(self._down)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -14,8 +15,12 @@ from duologue.gateway.downward import Downward
 from duologue.gateway.record import SessionRecord
 from duologue.gateway.refusal import refusal
 from duologue.gateway.terms import NotAllowed, Terms
+from duologue.lifecycle import new_id
 from duologue.link import Link
 from duologue.messages.base import ClientMessage
+
+_PATIENCE = 0.1
+"""How long the request for an answer may come after the result of a function that it belongs to, in s."""
 
 
 class Upward:
@@ -37,7 +42,25 @@ class Upward:
         self._down = down
         self._record = record
         self._spend = spend
-        self._goes_on_itself = False  # the upstream answers function results unasked, and has got some
+        self._held: list[m.ItemCreate] = []  # results of functions that the upstream answers unasked
+        self._held_until = 0.0
+
+    @property
+    def patience(self) -> float | None:
+        """How long to wait for the client's next event before `release`, in s; None: as long as it takes."""
+        return max(0.0, self._held_until - time.monotonic()) if self._held else None
+
+    async def release(self) -> None:
+        """Send results of functions that were held back for the request that comes with them."""
+        held, self._held = self._held, []
+        for result in held:
+            self._down.follow_ups.result_sent(str(result.id))
+            try:
+                await self._link.send(result)
+            except SessionEnded:
+                raise
+            except DuologueError as error:
+                self._refuse(error, result.id)
 
     async def send(self, message: ClientMessage) -> None:
         """Send one message of the client's.
@@ -46,6 +69,8 @@ class Upward:
             SessionEnded: The session with the upstream is over.
         """
         self._record.sent(message)
+        if message.id is None and type(message) is not m.InputAudioAppend:
+            message = replace(message, id=new_id("sent"))
         try:
             if type(message) is m.InputAudioAppend:
                 format = self._link.options.input_audio or PCM16_24K
@@ -55,14 +80,22 @@ class Upward:
                 await self._link.send(message)
             else:
                 current = replace(self._link.options, model=self._record.model)  # the upstream has its own name for it
-                await self._send(self._terms.check(message, current))
+                await self._send(self._terms.check(self._down.meant(message), current))
         except SessionEnded:
             raise
         except DuologueError as error:
-            self._record.errors += 1
-            self._down.answer(refusal(error, message.id))
+            self._refuse(error, message.id)
+
+    def _refuse(self, error: DuologueError, message_id: str | None) -> None:
+        self._record.errors += 1
+        self._down.follow_ups.refused(message_id)
+        self._down.metadata.refused(message_id)
+        self._down.answer(refusal(error, message_id))
 
     async def _send(self, message: ClientMessage) -> None:
+        is_result = isinstance(message, m.ItemCreate) and isinstance(message.item, m.FunctionResult)
+        if self._held and not is_result and not isinstance(message, m.ResponseCreate):
+            await self.release()
         match message:
             case m.SessionUpdate():
                 await self._update(message)
@@ -73,13 +106,25 @@ class Upward:
             case m.ItemCreate(item=m.FunctionResult(call_id=call_id)):
                 if self._down.is_hidden_call(call_id):
                     raise NotAllowed(f"There is no open call {call_id!r}.", "invalid_value", "item.call_id")
-                self._goes_on_itself = self._link.capabilities.continues_after_tool_results
+                if self._link.capabilities.continues_after_tool_results:
+                    self._held.append(message)
+                    self._held_until = max(self._held_until, time.monotonic() + _PATIENCE)
+                    return
             case m.ItemCreate() | m.InputAudioCommit():
-                self._goes_on_itself = False
+                self._down.follow_ups.forget()
             case m.ResponseCancel() if not self._down.is_cancellable(message.response_id):
                 raise NotAllowed("Cancellation failed: no active response found.", "response_cancel_not_active")
             case m.ItemDelete() | m.ItemRetrieve() | m.ItemTruncate() if self._down.is_hidden_item(message.item_id):
                 raise NotAllowed(f"There is no item {message.item_id!r}.", "item_not_found", "item_id")
+            case m.ItemTruncate() if (cut := self._down.cut(message)) is not None:
+                self._down.answer(cut)
+                return
+            case m.ItemRetrieve() if (retrieved := self._down.retrieved(message.item_id)) is not None:
+                self._down.answer(retrieved)
+                return
+            case m.OutputAudioClear():
+                await self._down.quietly(self._link.send(message))
+                return
             case _:
                 pass
         await self._link.send(message)
@@ -94,12 +139,16 @@ class Upward:
             self._down.received(m.SessionUpdated(options=self._link.options))
 
     async def _request(self, request: m.ResponseCreate) -> None:
-        can = self._link.capabilities
         request = adapted_request(request, self._terms.ignores)
-        if not can.metadata:
-            request = self._down.metadata.taken_from(request)
-        if self._goes_on_itself and not request.overrides():
-            self._goes_on_itself = False  # the response that comes anyway is the answer
-            return
-        self._down.asked(request)
-        await self._link.send(request)
+        follow_ups = self._down.follow_ups
+        comes_anyway = follow_ups.covers(request, has_results=bool(self._held))
+        is_late = comes_anyway and not (self._held or follow_ups.is_open)  # that answer has begun
+        if not is_late:
+            if not self._link.capabilities.metadata:
+                request = self._down.metadata.taken_from(request)
+            self._down.asked(request)
+        await self.release()
+        if follow_ups.covers(request):
+            follow_ups.asked_for()
+        else:
+            await self._link.send(request)

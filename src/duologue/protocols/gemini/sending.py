@@ -254,7 +254,7 @@ class Sending:
         return True
 
     def _cancel(self, message: m.ResponseCancel) -> None:
-        self.waiting += self._answers.cancel(message.response_id, is_due=self.is_due)
+        self.waiting += self._answers.cancel(message.response_id, is_due=self.is_due or self.prompts.goes_on)
 
     def _update(self, message: m.SessionUpdate) -> None:
         update = write_update(message.options, self.options, self._dialect)
