@@ -141,7 +141,7 @@ class Inbox(MessageBuffer):
         finally:
             self._handle = self._listening = None
             self._is_read = False
-        error, self._raised = self._raised, None
+            error, self._raised = self._raised, None  # of this listener alone, though it was cancelled meanwhile
         raise self._ending() if error is None else error
 
     def _stop_listening(self) -> None:

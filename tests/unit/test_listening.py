@@ -210,6 +210,23 @@ async def test_that_a_cancelled_listener_leaves_the_rest() -> None:
     assert (got, await inbox) == ([text(0)], text(1))
 
 
+async def test_that_the_next_listener_is_not_told_what_a_cancelled_one_raised() -> None:
+    inbox = make()
+
+    def handle(message: ServerMessage) -> None:
+        raise ZeroDivisionError
+
+    task = await listening(inbox, handle)
+    task.cancel()
+    inbox.received(text(0))
+    await asyncio.wait([task])
+    assert task.cancelled()
+    end = HungUp("bye", provider="acme")
+    inbox.ended(end)
+    with pytest.raises(HungUp):
+        await inbox.listen(lambda message: None)
+
+
 async def test_that_listening_to_a_session_ends_as_iteration_does() -> None:
     client, got = WireClient(), list[ServerMessage]()
     session = await client.create_session()
