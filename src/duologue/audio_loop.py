@@ -9,7 +9,7 @@ from typing import Any
 
 from duologue import messages as m
 from duologue.audio import AudioSink, AudioSource, Heard
-from duologue.errors import InvalidAudio, SessionClosed, SessionEnded, SessionFailed
+from duologue.errors import InvalidAudio, SessionEnded, SessionFailed
 from duologue.formats import PCM16_24K, AudioFormat
 from duologue.inbox import Inbox
 from duologue.session import RealtimeSession
@@ -58,11 +58,7 @@ def live(
 async def _run(loop: _AudioLoop) -> AsyncGenerator[m.ServerMessage, None]:
     loop.start()
     try:
-        while True:
-            try:
-                message = await loop.next()
-            except SessionClosed:
-                return
+        async for message in loop.inbox:
             yield message
     finally:
         await loop.stop()
@@ -83,7 +79,7 @@ class _AudioLoop:
         self._stopped: Heard | None = None  # where the sink was stopped, until that is reported
         self._room = asyncio.Event()
         self._room.set()
-        self._inbox = Inbox(self._room.clear, self._room.set)
+        self.inbox = Inbox(self._room.clear, self._room.set)
 
     def start(self) -> None:
         """Begin to stream."""
@@ -98,10 +94,6 @@ class _AudioLoop:
         """End all tasks."""
         self._cancel_tasks()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def next(self) -> m.ServerMessage:
-        """The next message for the loop's body."""
-        return await self._inbox
 
     async def _guard(self, work: Work) -> None:
         """Run `work`; what it raises ends the loop."""
@@ -121,8 +113,8 @@ class _AudioLoop:
                 task.cancel()
 
     def _end(self, end: SessionEnded) -> None:
-        if self._inbox.end is None:
-            self._inbox.ended(end)
+        if self.inbox.end is None:
+            self.inbox.ended(end)
 
     # --- from the session ---
 
@@ -131,7 +123,7 @@ class _AudioLoop:
             async for message in self._session:
                 if self._sink is not None:
                     self._play(message, self._sink)
-                self._inbox.received(message)
+                self.inbox.received(message)
                 await self._room.wait()
         finally:
             if self._session.ended is not None:

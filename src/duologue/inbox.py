@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Generator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from duologue import messages as m
-from duologue.errors import ConcurrentRead
+from duologue.errors import ConcurrentRead, SessionClosed
 from duologue.message_buffer import MAX_BYTES, MAX_MESSAGES, MessageBuffer
 
 Handler = Callable[[m.ServerMessage], object]
@@ -52,31 +52,36 @@ class Inbox(MessageBuffer):
             try:
                 handle(message)
             except Exception as error:  # noqa: BLE001 - raised to the listener
-                self._raised = error
-                self._stop_listening()
-            return
-        if self._wake_reader is not None:
+                self._fail_listening(error)
+        elif self._wake_reader is not None:
             self._handed = message
             self._wake()
-            return
-        if type(message) is m.Interrupted and (handed := self._handed) is not None:  # it is not too late for that one
-            self._handed = None
-            self._put_back(handed)
-        self._put(message)  # nobody waits
+        else:
+            if type(message) is m.Interrupted and (handed := self._handed) is not None:  # not too late for that one
+                self._handed = None
+                self._put_back(handed)
+            self._put(message)  # nobody waits
 
     def received_last(self, message: m.ServerMessage) -> None:
         """The same, as the last thing that the caller does: a reader that waits goes on at once, within this call.
 
         That saves a turn of the event loop. It cannot be done within a task, as tasks do not nest.
         """
-        wake = self._wake_reader
-        if wake is None or asyncio.current_task(self._loop) is not None:
+        if (handle := self._handle) is not None:
+            try:
+                handle(message)
+            except Exception as error:  # noqa: BLE001 - raised to the listener
+                self._fail_listening(error)
+            return
+        if (wake := self._wake_reader) is None:
             self.received(message)
             return
         self._handed = message
         self._wake_reader = None
         try:
             self._context.run(wake, self)
+        except RuntimeError:  # before anything was done: the caller is a task
+            self._loop.call_soon(wake, self, context=self._context)
         except (SystemExit, KeyboardInterrupt) as stop:  # raised by the reader, to stop the event loop
             self._loop.call_soon(_raise, stop)
 
@@ -87,34 +92,44 @@ class Inbox(MessageBuffer):
         elif self._handle is not None:
             self._stop_listening()
 
-    # --- one message ---
+    # --- one message after the other ---
 
     async def get(self) -> m.ServerMessage:
-        """The next message, as awaiting the inbox gives it."""
-        return await self
-
-    def __await__(self) -> Generator[Any, None, m.ServerMessage]:
         """The next message. A cancelled read loses nothing.
 
         Raises:
             ConcurrentRead: Somebody is reading.
             SessionEnded: Nothing is left, and nothing will come. What a layer raised comes as it is.
         """
+        try:
+            return await self.__anext__()
+        except StopAsyncIteration:
+            raise self._ending() from None
+
+    def __aiter__(self) -> Inbox:
+        return self
+
+    async def __anext__(self) -> m.ServerMessage:
+        """The same, but it stops when our side closed the session."""
         if self._is_read:
             raise _already_read()
         while (message := self._handed) is None:
             if self._messages:
                 return self._take()
             if self.end is not None:
-                raise self._ending()
+                raise self._stop()
             self._is_read = self._asyncio_future_blocking = True
             try:
-                yield self
+                await self
             finally:
                 self._is_read = False
                 self._wake_reader = None
         self._handed = None
         return message
+
+    def _stop(self) -> BaseException:
+        ending = self._ending()
+        return StopAsyncIteration() if ending is self.end and isinstance(ending, SessionClosed) else ending
 
     # --- every message ---
 
@@ -144,12 +159,19 @@ class Inbox(MessageBuffer):
             error, self._raised = self._raised, None  # of this listener alone, though it was cancelled meanwhile
         raise self._ending() if error is None else error
 
+    def _fail_listening(self, error: Exception) -> None:
+        self._raised = error
+        self._stop_listening()
+
     def _stop_listening(self) -> None:
         self._handle = None
         if self._listening is not None and not self._listening.done():
             self._listening.set_result(None)
 
     # --- a future, to the task that awaits it ---
+
+    def __await__(self) -> Iterator[Inbox]:
+        return iter((self,))
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop

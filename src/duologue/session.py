@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, final
 
@@ -128,17 +128,12 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
 
     # --- reading ---
 
-    def __aiter__(self) -> RealtimeSession:
-        return self
+    def __aiter__(self) -> AsyncIterator[m.ServerMessage]:
+        return self._inbox
 
-    async def __anext__(self) -> m.ServerMessage:
+    def __anext__(self) -> Coroutine[Any, Any, m.ServerMessage]:
         """The next message. A cancelled call loses nothing, and reading can go on after it."""
-        try:
-            return await self._inbox
-        except SessionClosed as end:
-            if end is not self.ended:  # another session's, raised by a layer
-                raise
-            raise StopAsyncIteration from None
+        return self._inbox.__anext__()
 
     async def listen(self, handle: Callable[[m.ServerMessage], object]) -> None:
         """Call `handle` with every message the moment it arrives, until the session ends: the least that reading costs.

@@ -37,7 +37,7 @@ async def test_that_a_reader_has_the_message_when_the_call_is_back() -> None:
 
     async def read() -> None:
         while True:
-            got.append(await inbox)
+            got.append(await inbox.get())
 
     reader = asyncio.create_task(read())
     await asyncio.sleep(0)
@@ -64,14 +64,14 @@ async def test_that_a_reader_waits_its_turn_where_a_task_delivers() -> None:
     inbox.received_last(text(2))
     assert not reader.done()
     assert await reader == text(1)
-    assert await inbox == text(2)
+    assert await inbox.get() == text(2)
 
 
 async def test_that_a_reader_keeps_its_own_context_and_task() -> None:
     inbox, seen = make(), []
 
     async def read() -> None:
-        await inbox
+        await inbox.get()
         seen.append(asyncio.current_task())
 
     reader = asyncio.create_task(read())
@@ -93,7 +93,7 @@ async def test_that_a_reader_that_was_just_cancelled_loses_nothing() -> None:
     await on_the_loop(cancel_and_arrive)
     with pytest.raises(asyncio.CancelledError):
         await reader
-    assert await inbox == text(1)
+    assert await inbox.get() == text(1)
 
 
 async def test_that_a_read_within_a_time_that_is_over_loses_nothing() -> None:
@@ -102,7 +102,7 @@ async def test_that_a_read_within_a_time_that_is_over_loses_nothing() -> None:
         await asyncio.wait_for(inbox.get(), 0)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.001):
-            await inbox
+            await inbox.get()
     await on_the_loop(inbox.received_last, text(1))
     assert await asyncio.wait_for(inbox.get(), 5) == text(1)
 
@@ -111,7 +111,7 @@ async def test_that_what_the_reader_raises_is_its_tasks_alone() -> None:
     inbox = make()
 
     async def read() -> None:
-        await inbox
+        await inbox.get()
         raise ZeroDivisionError
 
     reader = asyncio.create_task(read())
@@ -126,7 +126,7 @@ def test_that_a_reader_can_stop_the_event_loop() -> None:
         inbox = make()
 
         async def read() -> None:
-            await inbox
+            await inbox.get()
             raise SystemExit(3)
 
         reader = asyncio.create_task(read())
@@ -169,7 +169,7 @@ async def test_that_nobody_reads_beside_a_listener_or_listens_beside_a_reader() 
     inbox = make()
     task = await listening(inbox, lambda message: None)
     with pytest.raises(ConcurrentRead):
-        await inbox
+        await inbox.get()
     with pytest.raises(ConcurrentRead):
         await inbox.listen(print)
     task.cancel()
@@ -197,7 +197,7 @@ async def test_that_what_a_listener_raises_ends_it_and_the_rest_can_be_read(erro
     with pytest.raises((ZeroDivisionError, RuntimeError)):  # a coroutine may raise no StopIteration
         await task
     assert got == [text(0), text(1)]
-    assert [await inbox, await inbox] == [text(2), text(3)]
+    assert [await inbox.get(), await inbox.get()] == [text(2), text(3)]
 
 
 async def test_that_a_cancelled_listener_leaves_the_rest() -> None:
@@ -207,7 +207,7 @@ async def test_that_a_cancelled_listener_leaves_the_rest() -> None:
     task.cancel()
     await asyncio.wait([task])
     inbox.received(text(1))
-    assert (got, await inbox) == ([text(0)], text(1))
+    assert (got, await inbox.get()) == ([text(0)], text(1))
 
 
 async def test_that_the_next_listener_is_not_told_what_a_cancelled_one_raised() -> None:

@@ -169,7 +169,7 @@ async def test_that_reading_pauses_while_the_inbox_is_full() -> None:
     assert line.peer.transport.congested
     words: list[str] = []
     while len(words) < 20:
-        message = await inbox
+        message = await inbox.get()
         words += [message.text] if isinstance(message, m.OutputTextDelta) else []
     assert words == [str(number) for number in range(20)]
     assert not line.peer.transport.congested

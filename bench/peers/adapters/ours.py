@@ -28,13 +28,10 @@ class Session:
     async def _read(self) -> None:
         sink = self._sink
         async for message in self._session:
-            match message:
-                case m.OutputAudioDelta(audio=pcm):
-                    sink.audio(pcm)
-                case m.OutputTranscriptDelta(text=text):
-                    sink.text(text)
-                case _:
-                    pass
+            if type(message) is m.OutputAudioDelta:  # as the floor tells them apart: a `match` costs three times that
+                sink.audio(message.audio)
+            elif type(message) is m.OutputTranscriptDelta:
+                sink.text(message.text)
 
     async def send_audio(self, pcm: bytes) -> None:
         await self._session.send_audio(pcm)

@@ -17,13 +17,10 @@ class Listening:
         self.reader = asyncio.create_task(session.listen(self._take))
 
     def _take(self, message: m.ServerMessage) -> None:
-        match message:
-            case m.OutputAudioDelta(audio=pcm):
-                self._sink.audio(pcm)
-            case m.OutputTranscriptDelta(text=text):
-                self._sink.text(text)
-            case _:
-                pass
+        if type(message) is m.OutputAudioDelta:
+            self._sink.audio(message.audio)
+        elif type(message) is m.OutputTranscriptDelta:
+            self._sink.text(message.text)
 
     async def send_audio(self, pcm: bytes) -> None:
         await self._session.send_audio(pcm)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from duologue.errors import InvalidInput
 from duologue.transports.assembly import ProtocolViolation
-from duologue.transports.base import Closed, Frame, FrameReceiver
+from duologue.transports.base import Closed, Frame
 from duologue.transports.delivery import Delivery
 from duologue.transports.keepalive import Liveness, Verdict, shared_timer
 from duologue.transports.limits import WebSocketLimits
@@ -19,7 +19,7 @@ _INTERNAL_ERROR = 1011
 _LOST = "The connection was lost without a goodbye."
 
 
-class WebSocketTransport(ABC):
+class WebSocketTransport(Delivery):
     """An open WebSocket, as a `Transport`. Text arrives as str, binary messages as bytes.
 
     Attributes:
@@ -29,13 +29,12 @@ class WebSocketTransport(ABC):
 
     subprotocol: str | None = None
     request_id: str | None = None
-    more_follows = False
 
     def __init__(self, limits: WebSocketLimits) -> None:
+        super().__init__()
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._limits = limits
-        self._delivery = Delivery(self._read, self._receiver_failed)
         self.congested = False
         self._ending: Closed | None = None  # nothing is written any more, and why
         self._over = asyncio.Event()
@@ -50,9 +49,6 @@ class WebSocketTransport(ABC):
 
     # --- the transport ---
 
-    def start(self, receiver: FrameReceiver) -> None:
-        self._delivery.start(receiver)
-
     def write(self, frame: Frame) -> None:
         if self._ending is None:
             self._send(frame)
@@ -62,12 +58,6 @@ class WebSocketTransport(ABC):
     async def drain(self) -> None:
         while not self._room.is_set():
             await self._room.wait()
-
-    def pause_reading(self) -> None:
-        self._delivery.pause()
-
-    def resume_reading(self) -> None:
-        self._delivery.resume()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close in an orderly way, within `close_timeout`; what was not delivered is dropped.
@@ -81,7 +71,7 @@ class WebSocketTransport(ABC):
             return
         if self._ending is None:
             self._end(Closed(code=code, reason=reason), code, reason)
-        self._delivery.discard()
+        self._discard()
         try:
             await self._over.wait()
         except asyncio.CancelledError:
@@ -97,13 +87,7 @@ class WebSocketTransport(ABC):
 
     def _message_received(self, frame: Frame) -> None:
         self._message_came = True
-        if (receiver := self._delivery.direct) is None:
-            self._delivery.push(frame)
-            return
-        try:
-            receiver.frame_received(frame)
-        except Exception as error:  # noqa: BLE001 - reported
-            self._receiver_failed(error)
+        self._deliver(frame)
 
     def _control_received(self) -> None:
         self._heard = True
@@ -122,7 +106,7 @@ class WebSocketTransport(ABC):
         self._loop.call_exception_handler({"message": message, "exception": error})
         if self._ending is None:
             self._end(Closed(code=_INTERNAL_ERROR, error=message), _INTERNAL_ERROR, message)
-        self._delivery.discard()
+        self._discard()
 
     def _writing_paused(self) -> None:
         self.congested = True
@@ -142,7 +126,7 @@ class WebSocketTransport(ABC):
         self._timer.unwatch(self)
         if self._abort_timer is not None:
             self._abort_timer.cancel()
-        self._delivery.close(self._ending)
+        self._deliver_end(self._ending)
 
     # --- ends ---
 
@@ -166,7 +150,7 @@ class WebSocketTransport(ABC):
         """Look whether the peer is still there; the shared timer calls this."""
         message = self._message_came
         heard = message or self._heard
-        verdict = self._liveness.check(now, heard=heard, message=message, deaf=self._delivery.blocked)
+        verdict = self._liveness.check(now, heard=heard, message=message, deaf=self._deaf)
         self._heard = self._message_came = False
         match verdict:
             case Verdict.PING if self._ending is None:
@@ -188,9 +172,6 @@ class WebSocketTransport(ABC):
 
     @abstractmethod
     def _send_close(self, code: int, reason: str) -> None: ...
-
-    @abstractmethod
-    def _read(self, wanted: bool) -> None: ...
 
     @abstractmethod
     def _queued(self) -> int:

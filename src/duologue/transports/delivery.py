@@ -3,81 +3,77 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
 
 from duologue.transports.base import Closed, Frame, FrameReceiver
 
 _EARLY = 4  # frames that may come before the start: a server greets at once
 
 
-class Delivery:
-    """Hands frames to a receiver; keeps what arrives while it is paused, or before it starts.
+class Delivery(ABC):
+    """The reading half of a transport: hands frames to a receiver; keeps what arrives while it is paused, or before.
 
     Pausing stops the socket too; before the start, a few frames do. What is kept is therefore little more than what
     had been read from the socket by then.
-
-    Args:
-        read: Called with whether the socket is to be read from now on.
-        failed: Called with what the receiver raised, which it should not.
     """
 
-    def __init__(self, read: Callable[[bool], None], failed: Callable[[Exception], None]) -> None:
-        self._read = read
-        self._failed = failed
+    def __init__(self) -> None:
+        self._direct: FrameReceiver | None = None  # the receiver, while nothing stands between it and the socket
+        self.more_follows = False
         self._receiver: FrameReceiver | None = None
         self._kept: deque[Frame] = deque()
         self._paused = False
-        self.direct: FrameReceiver | None = None
-        """The receiver, while nothing stands between it and the socket."""
         self._reads = True
         self._discards = False
-        self._closed: Closed | None = None
+        self._gone: Closed | None = None  # the socket is, and this is to be told
         self._scheduled = False
-
-    @property
-    def blocked(self) -> bool:
-        """Whether the socket is not being read."""
-        return self.direct is None and not self._discards
 
     def start(self, receiver: FrameReceiver) -> None:
         """Begin, with what has been kept."""
         self._receiver = receiver
         self._go_on()
 
-    def pause(self) -> None:
+    def pause_reading(self) -> None:
         """Hand over nothing more, from this frame on."""
         self._paused = True
-        if self.direct is not None:
-            self.direct = None
+        if self._direct is not None:
+            self._direct = None
             self._want(False)
 
-    def resume(self) -> None:
+    def resume_reading(self) -> None:
         """Go on with what has been kept, then with the socket."""
         self._paused = False
         self._go_on()
 
-    def discard(self) -> None:
+    @property
+    def _deaf(self) -> bool:
+        """Whether the socket is not being read."""
+        return self._direct is None and not self._discards
+
+    def _discard(self) -> None:
         """Drop what was not handed over, and all that still comes; the end is told nevertheless."""
         self._kept.clear()
-        self.direct = None
+        self._direct = None
         if not self._discards:
             self._discards = True
-            if self._closed is None:
+            if self._gone is None:
                 self._want(True)
         self._go_on()
 
-    def push(self, frame: Frame) -> None:
-        """Take a frame from the socket that cannot be handed over directly."""
-        if not self._discards:
+    def _deliver(self, frame: Frame) -> None:
+        """Take a frame from the socket."""
+        if (receiver := self._direct) is not None:
+            self._hand(receiver, frame)
+        elif not self._discards:
             self._kept.append(frame)
             if self._receiver is not None or len(self._kept) >= _EARLY:
                 self._want(False)
 
-    def close(self, how: Closed) -> None:
+    def _deliver_end(self, how: Closed) -> None:
         """The connection is over: tell it, behind what has been kept."""
-        self._closed = how
-        self.direct = None
+        self._gone = how
+        self._direct = None
         if self._kept or (receiver := self._receiver) is None:
             self._go_on()
         else:
@@ -92,24 +88,34 @@ class Delivery:
     def _go_on(self) -> None:
         if self._receiver is None or (self._paused and not self._discards):
             return
-        if self._kept or self._closed is not None:
+        if self._kept or self._gone is not None:
             if not self._scheduled:
                 self._scheduled = True
                 asyncio.get_running_loop().call_soon(self._hand_over)
-        elif self.direct is None and not self._discards:
-            self.direct = self._receiver
+        elif self._direct is None and not self._discards:
+            self._direct = self._receiver
             self._want(True)
 
     def _hand_over(self) -> None:
         self._scheduled = False
         while self._receiver is not None and self._kept and not self._paused:
-            frame = self._kept.popleft()
-            try:
-                self._receiver.frame_received(frame)
-            except Exception as error:  # noqa: BLE001 - reported
-                self._failed(error)
-        if self._kept or self._closed is None:
+            self._hand(self._receiver, self._kept.popleft())
+        if self._kept or self._gone is None:
             self._go_on()
         elif (receiver := self._receiver) is not None:
             self._receiver = None
-            receiver.connection_closed(self._closed)
+            receiver.connection_closed(self._gone)
+
+    def _hand(self, receiver: FrameReceiver, frame: Frame) -> None:
+        try:
+            receiver.frame_received(frame)
+        except Exception as error:  # noqa: BLE001 - reported
+            self._receiver_failed(error)
+
+    @abstractmethod
+    def _read(self, wanted: bool) -> None:
+        """Read the socket from now on, or do not."""
+
+    @abstractmethod
+    def _receiver_failed(self, error: Exception) -> None:
+        """The receiver raised, which it should not."""

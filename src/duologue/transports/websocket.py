@@ -231,11 +231,20 @@ class _Listener(WSListener):
                 return
         except UnicodeDecodeError:
             connection._violated(not_utf8())
+            return
         except ProtocolViolation as violation:
             connection._violated(violation)
-        else:
-            connection.more_follows = not frame.last_in_buffer
+            return
+        connection.more_follows = not frame.last_in_buffer
+        receiver = connection._direct
+        if receiver is None:
             connection._message_received(message)
+            return
+        connection._message_came = True  # the same, with fewer calls
+        try:
+            receiver.frame_received(message)
+        except Exception as error:  # noqa: BLE001 - reported
+            connection._receiver_failed(error)
 
     def _uncommon(self, connection: PicowsTransport, kind: WSMsgType, frame: WSFrame) -> None:
         if frame.rsv1 or frame.rsv2 or frame.rsv3:

@@ -21,7 +21,7 @@ from duologue.protocols.base import Protocol, ProtocolState
 from duologue.protocols.openai import server_events as wire
 from duologue.protocols.openai.audio_formats import bare_pcm
 from duologue.protocols.openai.base64_audio import decode_base64
-from duologue.protocols.openai.beta_names import ALL_SERVER_EVENTS
+from duologue.protocols.openai.beta_names import ALL_SERVER_EVENTS, BETA_EVENTS
 from duologue.protocols.openai.close_codes import session_end
 from duologue.protocols.openai.commands import CommandWriter, begins_response, encode_append, encode_event, raw_frame
 from duologue.protocols.openai.decoding import UNREADABLE, EventDecoder, UnknownEvent, UnreadableFrame
@@ -45,6 +45,8 @@ _decoder: EventDecoder[Any] = EventDecoder(ALL_SERVER_EVENTS)
 _decode = _decoder.decode_strictly
 
 _DELTAS = (wire.AudioDelta, wire.TextDelta, wire.TranscriptDelta, wire.ArgumentsDelta, wire.McpArgumentsDelta)
+_AUDIO_DELTAS = frozenset({wire.AudioDelta, BETA_EVENTS[wire.AudioDelta]})
+_TRANSCRIPT_DELTAS = frozenset({wire.TranscriptDelta, BETA_EVENTS[wire.TranscriptDelta]})
 _OPEN = ProtocolState.OPEN  # in Python 3.11, an enum's members are slow to look up
 _MOST_EARLY = 256  # messages kept for after the confirmation
 
@@ -89,7 +91,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._bare_pcm = bare_pcm(dialect)
         self._acknowledgements = Acknowledgements(dialect)
         self._late_audio = LateAudioDone()
-        self._own_readers = _own_readers(dialect.confirms_truncation, dialect.late_audio_done)
+        self._notes_audio = not dialect.confirms_truncation
+        self._own_readers = _own_readers(dialect.late_audio_done)
 
     # --- down ---
 
@@ -161,7 +164,39 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             return []
         kind = type(event)
         messages: list[ServerMessage]
-        if (own_reader := self._own_readers.get(kind)) is not None:
+        if kind in _AUDIO_DELTAS:  # what comes most often, with as few calls as can be
+            try:
+                audio = pybase64.b64decode(event.delta, validate=True)
+            except ValueError:
+                try:
+                    audio = decode_base64(event.delta)
+                except ValueError:
+                    return self._up([_undecodable("The audio of a delta is no base64.", event.event_id)])
+            messages = [
+                m.OutputAudioDelta(
+                    id=event.event_id,
+                    response_id=event.response_id,
+                    item_id=event.item_id,
+                    output_index=event.output_index,
+                    content_index=event.content_index,
+                    audio=audio,
+                    format=self._formats.get(event.response_id, self._output_audio),
+                )
+            ]
+            if self._notes_audio:
+                messages = self._acknowledgements.heard(messages)
+        elif kind in _TRANSCRIPT_DELTAS:
+            messages = [
+                m.OutputTranscriptDelta(
+                    id=event.event_id,
+                    response_id=event.response_id,
+                    item_id=event.item_id,
+                    output_index=event.output_index,
+                    content_index=event.content_index,
+                    text=event.delta,
+                )
+            ]
+        elif (own_reader := self._own_readers.get(kind)) is not None:
             messages = own_reader(self, event)
         elif (reader := READERS.get(kind)) is not None:
             messages = reader(event)
@@ -178,29 +213,6 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     def _is_gated(self, event: Any) -> bool:
         return isinstance(event, _DELTAS) and event.response_id in self._gated
-
-    def _audio_delta(self, event: wire.AudioDelta) -> list[ServerMessage]:
-        try:
-            audio = pybase64.b64decode(event.delta, validate=True)
-        except ValueError:
-            try:
-                audio = decode_base64(event.delta)
-            except ValueError:
-                return [_undecodable("The audio of a delta is no base64.", event.event_id)]
-        return [
-            m.OutputAudioDelta(
-                id=event.event_id,
-                response_id=event.response_id,
-                item_id=event.item_id,
-                output_index=event.output_index,
-                content_index=event.content_index,
-                audio=audio,
-                format=self._formats.get(event.response_id, self._output_audio),
-            )
-        ]
-
-    def _noted_audio_delta(self, event: wire.AudioDelta) -> list[ServerMessage]:
-        return self._acknowledgements.heard(self._audio_delta(event))
 
     # --- the session ---
 
@@ -340,11 +352,10 @@ OwnReader = Callable[[OpenAIClientProtocol, Any], list[ServerMessage]]
 
 
 @functools.cache
-def _own_readers(confirms_truncation: bool, late_audio_done: bool) -> dict[type[Any], OwnReader]:
+def _own_readers(late_audio_done: bool) -> dict[type[Any], OwnReader]:
     """How the events become messages whose meaning depends on what came before; one table for all sessions."""
     own = OpenAIClientProtocol
     readers: dict[type[wire.ServerEvent], OwnReader] = {
-        wire.AudioDelta: own._audio_delta if confirms_truncation else own._noted_audio_delta,
         wire.SessionCreated: own._session_created,
         wire.SessionUpdated: own._session_updated,
         wire.SessionFinished: own._session_finished,

@@ -32,22 +32,6 @@ def _part(event: Any) -> dict[str, Any]:
     return {**_where(event), "content_index": event.content_index}
 
 
-# --- what comes often: one call a message ---
-
-
-def _transcript_delta(event: wire.TranscriptDelta) -> list[ServerMessage]:
-    return [
-        m.OutputTranscriptDelta(
-            id=event.event_id,
-            response_id=event.response_id,
-            item_id=event.item_id,
-            output_index=event.output_index,
-            content_index=event.content_index,
-            text=event.delta,
-        )
-    ]
-
-
 def _text_delta(event: wire.TextDelta) -> list[ServerMessage]:
     return [
         m.OutputTextDelta(
@@ -197,7 +181,6 @@ def _warning(event: wire.ServerWarning) -> list[ServerMessage]:
 
 
 _READERS: dict[type[wire.ServerEvent], Reader] = {
-    wire.TranscriptDelta: _transcript_delta,
     wire.TextDelta: _text_delta,
     wire.SpeechStarted: lambda e: [
         m.InputSpeechStarted(id=e.event_id, item_id=e.item_id, audio_start_ms=e.audio_start_ms)

@@ -75,7 +75,7 @@ class LoopbackConnection(WebSocketTransport):
             case Hangup(code=code, reason=reason):
                 if self._ending is None and not self._half_open:
                     self._end(Closed(code=code, reason=reason), code, reason)
-                    self._delivery.discard()
+                    self._discard()
             case SlowReading(bytes_per_second=rate):
                 self._wire.read_slowly(rate)
             case Delay(seconds=seconds):
@@ -87,7 +87,7 @@ class LoopbackConnection(WebSocketTransport):
     def _cut_off(self, cut: Cut) -> None:
         if self._ending is None:
             self._end(Closed(error="The connection was cut, as it was told to be."))
-        self._delivery.discard()
+        self._discard()
         self._wire.cut(reset=cut.reset)
 
     # --- what the wire tells ---
