@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import NoReturn
 
 from duologue import messages as m
@@ -170,8 +170,8 @@ class Inbox(MessageBuffer):
 
     # --- a future, to the task that awaits it ---
 
-    def __await__(self) -> Iterator[Inbox]:
-        return iter((self,))
+    def __await__(self) -> Generator[Inbox, None, None]:
+        return iter((self,))  # type: ignore[return-value]  # it need not be a generator, which would cost more
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop

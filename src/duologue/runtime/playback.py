@@ -53,6 +53,7 @@ class PlaybackTracker:
         self.truncates = not capabilities.tracks_playback  # whether what was not heard is truncated from here
         self._can = capabilities
         self._parts: dict[PartKey, _Part] = {}
+        self._latest: _Part | None = None  # of them, the one that audio came for
         self._active: str | None = None
         self._out_of_band: set[str] = set()  # responses beside the conversation that run
         self._interrupted: set[str] = set()  # responses that run, and are not to be played any more
@@ -79,20 +80,30 @@ class PlaybackTracker:
 
     def audio(self, delta: m.OutputAudioDelta, now: float) -> bool:
         """More audio has arrived: whether it is still to be played. What comes after an interruption is not."""
-        if delta.response_id in self._interrupted:
+        if self._interrupted and delta.response_id in self._interrupted:
             return False
-        key = (delta.item_id, delta.content_index)
-        part = self._parts.get(key)
-        if part is None:
-            part = self._parts[key] = _Part(delta, delta.response_id not in self._out_of_band)
+        part = self._latest
+        if part is None or part.item_id != delta.item_id or part.content_index != delta.content_index:
+            part = self._latest = self._part_of(delta)
         if delta.format is not part.format:
             part.format, part.bytes_per_ms = delta.format, delta.format.bytes_per_second / 1000
         duration_ms = len(delta.audio) / part.bytes_per_ms
         part.received_ms += duration_ms
         part.finished = False
-        begins_at = now if now > self._free_at else self._free_at
-        part.ends_at = self._free_at = begins_at + duration_ms / 1000
+        free_at = self._free_at
+        part.ends_at = self._free_at = (now if now > free_at else free_at) + duration_ms / 1000
         return True
+
+    def _part_of(self, delta: m.OutputAudioDelta) -> _Part:
+        key = (delta.item_id, delta.content_index)
+        part = self._parts.get(key)
+        if part is None:
+            part = self._parts[key] = _Part(delta, delta.response_id not in self._out_of_band)
+        return part
+
+    def _forget(self, key: PartKey) -> None:
+        if self._parts.pop(key) is self._latest:
+            self._latest = None
 
     def played(self, report: m.OutputAudioPlayed) -> None:
         """The speaker tells what it rendered."""
@@ -108,7 +119,7 @@ class PlaybackTracker:
             else:  # parts play one after another
                 part.played_ms, part.finished = part.received_ms, True
             if part.finished and not self._is_running(part.response_id):
-                del self._parts[key]
+                self._forget(key)
             if key == reported:
                 return
 
@@ -149,6 +160,7 @@ class PlaybackTracker:
         if self._active is not None:
             self._interrupted.add(self._active)
         self._parts.clear()
+        self._latest = None
         self._free_at = now
         if not unheard:
             return [m.Interrupted(response_id=self._active)], []
@@ -201,7 +213,7 @@ class PlaybackTracker:
             if not self._is_running(part.response_id):
                 played.append(key)
         for key in played:
-            del self._parts[key]
+            self._forget(key)
 
     def _is_running(self, response_id: str) -> bool:
         """Whether more of that response may come."""

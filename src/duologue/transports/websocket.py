@@ -209,13 +209,13 @@ class _Listener(WSListener):
         connection._opened()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        kind = frame.msg_type
-        if transport.is_close_frame_sent:
-            if kind is _CLOSE:
-                transport.disconnect()
-            return
         connection = self._connection
         if connection is None:  # given up, and this came in the same read as the handshake
+            return
+        kind = frame.msg_type
+        if transport.is_close_frame_sent:  # by us, or by picows, which hands over what it objects to
+            if kind is _CLOSE:
+                transport.disconnect()
             return
         try:
             if not frame.fin or self._within or frame.rsv1 or frame.rsv2 or frame.rsv3:
