@@ -144,17 +144,15 @@ class ProtocolLink(ProviderLink):
             self._protocol.send(message)
             self._after_protocol()
 
-    def _write_audio(self, message: InputAudioAppend) -> None:
-        if not self._lost:
-            frame = self._protocol.audio_frame(message)
-            if frame is None:
-                self._write(message)
-            else:
-                self._transport.write(frame)
-
-    @property
-    def _is_congested(self) -> bool:
-        return self._transport.congested
+    def _write_audio(self, message: InputAudioAppend) -> bool:
+        if self._lost:
+            return False
+        frame = self._protocol.audio_frame(message)
+        if frame is None:
+            self._write(message)
+        else:
+            self._transport.write(frame)
+        return not self._transport.congested
 
     async def _flush(self) -> None:
         if not self._transport.congested:

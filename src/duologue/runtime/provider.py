@@ -141,14 +141,10 @@ class ProviderLink(Link):
     def _write(self, message: ClientMessage) -> None:
         """Hand `message` to the wire, all or nothing, without waiting."""
 
-    def _write_audio(self, message: m.InputAudioAppend) -> None:
-        """The same for audio, which changes nothing else and comes often."""
+    def _write_audio(self, message: m.InputAudioAppend) -> bool:
+        """The same for audio, which changes nothing else and comes often. Gives whether `_flush` would do nothing."""
         self._write(message)
-
-    @property
-    def _is_congested(self) -> bool:
-        """Whether `_flush` may wait."""
-        return True
+        return False
 
     @abstractmethod
     async def _flush(self) -> None:
@@ -203,12 +199,13 @@ class ProviderLink(Link):
             message_id = f"msg_{next(_ids)}"
             message = replace(message, id=message_id)
         if type(message) is m.InputAudioAppend:
-            self._check_audio(message)
-            self._write_audio(message)
+            if message.format is not None or len(message.audio) % 2:
+                self._check_audio(message)
+            if self._write_audio(message):
+                return message_id
         else:
             self._accept(message)
-        if self._is_congested:
-            await self._flush()
+        await self._flush()
         return message_id
 
     async def drain(self) -> None:

@@ -49,11 +49,8 @@ class WebSocketTransport(Delivery):
 
     # --- the transport ---
 
-    def write(self, frame: Frame) -> None:
-        if self._ending is None:
-            self._send(frame)
-            if self.congested:
-                self._check_queue()
+    @abstractmethod
+    def write(self, frame: Frame) -> None: ...
 
     async def drain(self) -> None:
         while not self._room.is_set():
@@ -163,9 +160,6 @@ class WebSocketTransport(Delivery):
                 self._end(Closed(error=error), _GOING_AWAY, error)
 
     # --- what the library below does ---
-
-    @abstractmethod
-    def _send(self, frame: Frame) -> None: ...
 
     @abstractmethod
     def _send_ping(self) -> None: ...

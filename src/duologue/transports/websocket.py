@@ -133,8 +133,11 @@ class PicowsTransport(WebSocketTransport):
         self._socket.set_write_buffer_limits(limits.high_water, limits.low_water)
         self._bytes_as = _BINARY if limits.binary else _TEXT
 
-    def _send(self, frame: Frame) -> None:
-        self._wire.send(_TEXT if type(frame) is str else self._bytes_as, frame)
+    def write(self, frame: Frame) -> None:
+        if self._ending is None:
+            self._wire.send(_TEXT if type(frame) is str else self._bytes_as, frame)
+            if self.congested:
+                self._check_queue()
 
     def _send_ping(self) -> None:
         self._wire.send_ping()

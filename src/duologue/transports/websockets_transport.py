@@ -132,13 +132,17 @@ class WebsocketsTransport(WebSocketTransport):
     def _socket(self) -> SocketTransport:
         return self._wire.transport
 
-    def _send(self, frame: Frame) -> None:
+    def write(self, frame: Frame) -> None:
+        if self._ending is not None:
+            return
         payload = frame.encode() if isinstance(frame, str) else frame
         if isinstance(frame, bytes) and self._limits.binary:
             self._protocol.send_binary(payload)
         else:
             self._protocol.send_text(payload)
         self._wire.send_data()
+        if self.congested:
+            self._check_queue()
 
     def _send_ping(self) -> None:
         self._protocol.send_ping(b"")

@@ -112,8 +112,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         if not self._awaits_greeting:
             self._ask()
 
-    def audio_frame(self, message: m.InputAudioAppend) -> Frame | None:
-        return encode_append(message)
+    audio_frame = staticmethod(encode_append)
 
     def send(self, message: ClientMessage) -> None:
         if type(message) is m.InputAudioAppend:

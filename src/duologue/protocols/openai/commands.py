@@ -213,7 +213,7 @@ def silence_of(audio: AudioFormat, duration_ms: float) -> bytes:
     return quiet * audio.bytes_for(duration_ms)
 
 
-_json = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 
 
 def encode_event(event: JsonObject) -> str:
@@ -223,18 +223,18 @@ def encode_event(event: JsonObject) -> str:
         InvalidInput: It holds what JSON cannot.
     """
     try:
-        return _json.encode(event).decode()
+        return _encode(event).decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"{event.get('type', 'The event')} cannot be written as JSON: {error}") from error
 
 
-def encode_append(message: m.InputAudioAppend) -> str:
-    """The frame for audio; this is the hot path, so that it is put together from text."""
-    audio = pybase64.b64encode_as_string(message.audio)
+def encode_append(message: m.InputAudioAppend) -> bytes:
+    """The frame for audio; this is the hot path, so that it is put together from pieces."""
+    audio = pybase64.b64encode(message.audio)
     if message.id is None:
-        return '{"type":"input_audio_buffer.append","audio":"' + audio + '"}'
-    event_id = f'"{message.id}"' if message.id.isidentifier() else _json.encode(message.id).decode()
-    return f'{{"type":"input_audio_buffer.append","event_id":{event_id},"audio":"{audio}"}}'
+        return b'{"type":"input_audio_buffer.append","audio":"' + audio + b'"}'
+    event_id = _encode(message.id)
+    return b"".join((b'{"type":"input_audio_buffer.append","event_id":', event_id, b',"audio":"', audio, b'"}'))
 
 
 def raw_frame(message: m.RawClientMessage) -> bytes | str:

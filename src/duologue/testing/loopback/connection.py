@@ -145,8 +145,11 @@ class LoopbackConnection(WebSocketTransport):
 
     # --- what the transport asks for ---
 
-    def _send(self, frame: Frame) -> None:
-        self._outbound.message(encode(frame))
+    def write(self, frame: Frame) -> None:
+        if self._ending is None:
+            self._outbound.message(encode(frame))
+            if self.congested:
+                self._check_queue()
 
     def _send_ping(self) -> None:
         self._protocol.send_ping(b"")
