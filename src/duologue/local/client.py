@@ -17,7 +17,7 @@ from duologue.local.link import LocalLink
 from duologue.local.settings import MODEL, PROVIDER, detection_of, effective, local_capabilities
 from duologue.local.speaking import DELTA_MS
 from duologue.options import SessionOptions
-from duologue.runtime.provider import ProviderClient
+from duologue.runtime.provider_client import ProviderClient
 from duologue.speech.detectors import best_available_detector_factory
 from duologue.speech.responder import Responder
 from duologue.speech.silero import SileroPool

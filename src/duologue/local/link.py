@@ -11,7 +11,7 @@ from duologue.link import ProviderMetadata
 from duologue.local.engine import LocalEngine
 from duologue.local.runner import EngineRunner
 from duologue.messages import ClientMessage
-from duologue.runtime.provider import ProviderLink
+from duologue.runtime.provider_link import ProviderLink
 from duologue.speech.responder import Responder
 from duologue.speech.stages import SpeechToText, TextToSpeech
 

@@ -21,7 +21,7 @@ from duologue.providers.refusals import Advice, Explainer, masked_end
 from duologue.providers.retrying import with_retries
 from duologue.providers.urls import Address
 from duologue.runtime.protocol_link import ProtocolLink
-from duologue.runtime.provider import ProviderClient
+from duologue.runtime.provider_client import ProviderClient
 from duologue.secret import Secret
 from duologue.transports.connection import WebSocketTransport
 from duologue.transports.handshake import ConnectFailed
