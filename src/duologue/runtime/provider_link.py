@@ -70,6 +70,7 @@ class ProviderLink(Link):
         self._idle = asyncio.Event()  # no response request waits
         self._idle.set()
         self._last_error: m.ErrorDetail | None = None
+        self._mask_error: Callable[[m.ErrorDetail], m.ErrorDetail] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     # --- for subclasses: the wire ---
@@ -98,6 +99,10 @@ class ProviderLink(Link):
     def leave_truncation(self) -> None:
         """Truncate nothing after interruptions: the application does so by itself, as clients of a gateway do."""
         self._playback.truncates = False
+
+    def mask_errors(self, mask: Callable[[m.ErrorDetail], m.ErrorDetail]) -> None:
+        """Show what the provider says of errors as `mask` gives it: it may quote the key."""
+        self._mask_error = mask
 
     # --- what it is ---
 
@@ -247,6 +252,8 @@ class ProviderLink(Link):
             self._turns.mark(message)
             self._push(message)
             return
+        if self._mask_error is not None and (error := getattr(message, "error", None)) is not None:
+            force_setattr(message, "error", self._mask_error(error))
         self._note_options(message)
         shown, requests = self._sequencer.received(message)
         up, to_send = self._playback.received(message, self._clock())
