@@ -18,7 +18,7 @@ from duologue.options import SessionOptions
 from duologue.snapshots.snapshot import Snapshot
 from duologue.verbs import Verbs
 
-_audio_ids = itertools.count(1)
+audio_ids = itertools.count(1)
 
 
 @final
@@ -119,7 +119,7 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
     def send_audio(self, audio: bytes, format: AudioFormat | None = None) -> Coroutine[Any, Any, str]:
         """Stream the user's audio: whole samples in `format`, which is the session's input format when left out."""
         # The verb of every session, in one step: this is done fifty times a second.
-        message = m.InputAudioAppend(id=f"audio_{next(_audio_ids)}", audio=audio, format=format)
+        message = m.InputAudioAppend(id=f"audio_{next(audio_ids)}", audio=audio, format=format)
         if type(audio) is bytes and (format is None or type(format) is AudioFormat):
             return self._link.send(message)
         return self.send(message)  # which says what is wrong with it
