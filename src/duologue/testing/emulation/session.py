@@ -80,11 +80,7 @@ class EmulatedSession(ABC):
         Raises:
             InvalidInput: The options do not make sense.
         """
-        responder = self._model.responder()
-        engine = self._model.engine(options, responder)
-        self._runner = EngineRunner(
-            engine, self._ears, responder, self._model.text_to_speech, said=self.say, failed=self._fail
-        )
+        self._runner = self._model.runner(options, self._ears, said=self.say, failed=self.fail)
         self._runner.open()
         return self._runner
 
@@ -209,7 +205,7 @@ class EmulatedSession(ABC):
 
     # --- the end ---
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         """Nothing of an emulator should fail: pytest, and whoever runs it, are to see it."""
         context = {"message": "An emulated session has failed.", "exception": error}
         self._loop.call_exception_handler(context)
