@@ -111,7 +111,7 @@ def test_that_the_table_is_whole() -> None:
     assert required <= {field for _, field, value in WRONG if value is None}
 
 
-@pytest.mark.parametrize("message", SAMPLES, ids=repr)
+@pytest.mark.parametrize("message", SAMPLES, ids=lambda message: message.type)
 def test_what_is_right(message: ClientMessage) -> None:
     check_fields(message)
 
