@@ -25,7 +25,9 @@ _PACED, _AT_ONCE = 400, 5_000
 class Silent(ProviderClient):
     """A provider without a wire."""
 
-    metadata = ProviderMetadata(provider="silent")
+    @property
+    def metadata(self) -> ProviderMetadata:
+        return ProviderMetadata(provider="silent")
 
     def capabilities(self, options: SessionOptions | None = None) -> Capabilities:
         return Capabilities()
