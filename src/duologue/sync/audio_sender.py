@@ -48,10 +48,10 @@ class AudioSender:
         self._thread.check_caller()
         self._raise_error()
         self._waiting.append(message)
-        if self._task is None and not self._thread.call_soon(self._start):
+        if self._thread.is_over or (self._task is None and not self._thread.call_soon(self._start)):
             raise InvalidInput(STOPPED)
         if self.size > MOST_BYTES:
-            self._thread.run(self.flush)
+            self._thread.run(self._taken)
 
     @property
     def size(self) -> int:
@@ -71,11 +71,7 @@ class AudioSender:
         Raises:
             Exception: What went wrong with it.
         """
-        if self._waiting or self._task is not None:
-            is_our_turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(is_our_turn)
-            self._start()
-            await is_our_turn
+        await self._taken()
         self._raise_error()
 
     async def finish(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -94,6 +90,13 @@ class AudioSender:
         if self._error is not None:
             _log.warning("Some audio was not sent before the session was closed.", exc_info=self._error)
             self._error = None
+
+    async def _taken(self) -> None:
+        if self._waiting or self._task is not None:
+            is_our_turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(is_our_turn)
+            self._start()
+            await is_our_turn
 
     def _start(self) -> None:
         if self._task is None and self._waiting:
