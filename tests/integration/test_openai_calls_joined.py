@@ -12,6 +12,7 @@ import pytest
 from duologue import messages as m
 from duologue.client import RealtimeClient
 from duologue.errors import ConnectRefused, HungUp
+from duologue.formats import PCMU
 from duologue.messages.base import ServerMessage
 from duologue.middleware import FunctionInvocation
 from duologue.options import OFF, Transcription
@@ -158,6 +159,18 @@ async def test_that_the_server_can_stop_the_answer() -> None:
         told = await until(session, m.OutputAudioCleared)
         assert [done.status for done in of(told, m.ResponseDone)] == ["cancelled"]
         await emulator.session.wait_received("output_audio_buffer.clear")
+
+
+async def test_a_call_over_the_telephone() -> None:
+    async with OpenAIEmulator(["Hello."]) as emulator:
+        call = await emulator.hold_call(CALL, OpenAISessionOptions(input_audio=PCMU, output_audio=PCMU))
+        async with openai(emulator) as client, client.create_session(JOIN) as session:
+            await call.speak("hello")
+            told = await until(session, m.TurnDone)
+    (started,), (stopped,) = of(told, m.InputSpeechStarted), of(told, m.InputSpeechStopped)
+    assert started.audio_start_ms == 0
+    assert stopped.audio_end_ms is not None
+    assert stopped.audio_end_ms >= 1_000  # half a second of speech, and the silence that ended it
 
 
 async def test_turns_that_the_server_marks() -> None:

@@ -80,7 +80,7 @@ class EmulatedSession(ABC):
         Raises:
             InvalidInput: The options do not make sense.
         """
-        self._runner = self._model.runner(options, self._ears, said=self.say, failed=self.fail)
+        self._runner = self._model.runner(options, self._ears, said=self.say, failed=self._fail)
         self._runner.open()
         return self._runner
 
@@ -205,7 +205,7 @@ class EmulatedSession(ABC):
 
     # --- the end ---
 
-    def fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Nothing of an emulator should fail: pytest, and whoever runs it, are to see it."""
         context = {"message": "An emulated session has failed.", "exception": error}
         self._loop.call_exception_handler(context)

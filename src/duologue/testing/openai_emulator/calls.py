@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from array import array
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from duologue import messages as m
+from duologue.audio import Converter
 from duologue.formats import PCM16_24K, silence_of
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import OFF, ServerTurnDetection, SessionOptions
@@ -54,11 +56,14 @@ class EmulatedCall:
     async def speak(self, text: str) -> None:
         """The caller says `text`, and is silent for as long as ends a turn. Await it on the emulator's event loop."""
         self._ears.transcripts.append(text)
-        detection = self._greeting.options.turn_detection
-        audio = _SPOKEN
-        if detection is not OFF:
+        options = self._greeting.options
+        format = options.input_audio or PCM16_24K
+        converter = Converter(PCM16_24K, format)
+        audio = converter.process(_SPOKEN) + converter.flush()
+        if options.turn_detection is not OFF:
+            detection = options.turn_detection
             stated = detection.silence_ms if isinstance(detection, ServerTurnDetection) else None
-            audio += silence_of(PCM16_24K, (_DEFAULT_SILENCE_MS if stated is None else stated) + _MARGIN_MS)
+            audio += silence_of(format, (_DEFAULT_SILENCE_MS if stated is None else stated) + _MARGIN_MS)
         self._runner.send(m.InputAudioAppend(audio=audio))
 
     async def aclose(self) -> None:
@@ -125,8 +130,10 @@ class EmulatedCall:
             self._tell(kind(response_id=heard))
 
     def _fail(self, error: BaseException) -> None:
+        context = {"message": "An emulated call has failed.", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
         for session in tuple(self.joined):
-            session.fail(error)
+            session.hang_up(1011)
 
     def _tell(self, message: ServerMessage) -> None:
         for session in tuple(self.joined):
