@@ -43,8 +43,11 @@ help: ## Show this list
 demo: $(FOR_DEMO) ## Hold a spoken conversation with the embedded provider; no key, no microphone
 	$(BIN)/duologue demo $(ARGS)
 
+# The tests start many interpreters, which are to find compiled what they all import.
+test interop: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(FOR_DEVELOPMENT) ## Run the tests
-	$(BIN)/python -m pytest --ignore=tests/live --ignore=tests/interop $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/live --ignore=tests/interop $(ARGS)
 
 live: $(FOR_DEVELOPMENT) ## Run the conformance suite against every provider whose key is set; costs money
 	DUOLOGUE_LIVE=1 $(BIN)/python -m pytest tests/live -rs $(ARGS)

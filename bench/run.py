@@ -9,6 +9,7 @@ from pathlib import Path
 MEASUREMENTS = (
     ("Layers and the runtime", "layers"),
     ("Middleware", "middleware"),
+    ("Without an event loop", "blocking"),
     ("WebSocket transports", "transport"),
     ("Beside the peers", "peers"),
     ("Gemini's wire, beside google-genai", "gemini"),

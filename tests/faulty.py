@@ -7,11 +7,12 @@ import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from duologue import messages as m
 from duologue.client import RealtimeClient
 from duologue.conversation import Conversation
-from duologue.errors import CutOff, HungUp, SessionEnded
+from duologue.errors import ConnectRefused, CutOff, HungUp, SessionEnded
 from duologue.middleware import FunctionInvocation
 from duologue.options import SessionOptions
 from duologue.providers.connection import ConnectionSettings
@@ -19,7 +20,7 @@ from duologue.runtime import ProtocolLink
 from duologue.session import RealtimeSession
 from duologue.speech.responder import CallRequested
 from duologue.testing.conformance import nothing_is_left
-from duologue.testing.emulation import Reply
+from duologue.testing.emulation import Emulator, Reply
 from duologue.testing.loopback import (
     Cut,
     Delay,
@@ -70,18 +71,19 @@ async def get_weather(city: str) -> str:
 async def nothing_left() -> AsyncIterator[None]:
     """No task, no socket, no object of the session may be left."""
     gc.collect()
-    tasks, files, others = asyncio.all_tasks(), _open_files(), _sessions()
+    gc.freeze()  # what earlier tests have left does not count, and is not to be looked through again
+    tasks, files = asyncio.all_tasks(), _open_files()
     yield
     await nothing_is_left(tasks)
     await settle()
     gc.collect()
-    assert _sessions() <= others
+    assert not _sessions()
     assert _open_files() <= files
 
 
-def _sessions() -> set[int]:
-    """What is held of sessions, by their identity; other tests may leave some."""
-    return {id(part) for part in gc.get_objects() if type(part) in (ProtocolLink, RealtimeSession)}
+def _sessions() -> list[object]:
+    """What is held of sessions."""
+    return [part for part in gc.get_objects() if type(part) in (ProtocolLink, RealtimeSession)]
 
 
 def _open_files() -> int:
@@ -102,6 +104,30 @@ async def converse(client: RealtimeClient, conversation: Conversation) -> Sessio
         except SessionEnded as end:
             return end.with_traceback(None)
     return None
+
+
+async def check_end(emulator: Emulator[Any], client: RealtimeClient, fault: str, stage: str, *, opening: bool) -> None:
+    """One of `ENDS` at `stage` ends the session with the right exception, and leaves nothing."""
+    what, kind = ENDS[fault]
+    emulator.inject(what, at=stage)
+    conversation = Conversation()
+    end = await converse(client, conversation)
+    assert end is not None
+    assert type(end) is (ConnectRefused if opening else kind)
+    assert end.retryable == (fault != "too long")
+    assert end.hint
+    assert end.provider == client.metadata.provider
+    assert conversation.active_response is None
+    del end  # its traceback holds what has raised it
+
+
+async def check_fault(emulator: Emulator[Any], client: RealtimeClient, fault: str, stage: str) -> None:
+    """A fault at `stage`, in the middle of the conversation, ends the session as it should, or does not."""
+    what, kind = ENDS[fault] if fault in ENDS else (GOES_ON[fault], type(None))
+    emulator.inject(what, at=stage)
+    end = await converse(client, Conversation())
+    assert type(end) is kind
+    del end
 
 
 def replies() -> list[Reply]:

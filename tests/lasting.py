@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +20,11 @@ from duologue.providers.connection import ConnectionSettings
 from duologue.providers.gemini import GeminiRealtimeClient
 from duologue.providers.openai import OpenAIRealtimeClient
 from duologue.session import RealtimeSession
-from duologue.speech.responder import CallRequested, ResponderRequest
+from duologue.speech.responder import CallRequested, ResponderEvent, ResponderRequest, TextChunk
 from duologue.testing import OpenAIEmulator
-from duologue.testing.emulation import Emulator, Reply
+from duologue.testing.emulation import Emulator, Replies, Reply
 from duologue.testing.gemini_emulator import GeminiEmulator
+from duologue.testing.stages import ScriptedResponder
 from duologue.tools import tool
 from duologue.transports.limits import WebSocketLimits
 
@@ -67,15 +69,30 @@ def _sum(output: str) -> str:
     return str(next(iter(read.values())) if isinstance(read, dict) else read)
 
 
-def openai() -> OpenAIEmulator:
-    return OpenAIEmulator(repeats, lead_ms=1e9)
+class Halting(ScriptedResponder):
+    """Comes to a halt in the middle of its first answer; repeats what it is told from then on."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda request: [TextChunk(str(repeats(request)))])
+
+    async def respond(self, request: ResponderRequest) -> AsyncGenerator[ResponderEvent, None]:
+        if not self.requests:
+            self.requests.append(request)
+            yield TextChunk("You said: " + "one two three four five " * 6 + ". ")
+            await asyncio.Event().wait()
+        async for event in super().respond(request):
+            yield event
 
 
-def gemini() -> GeminiEmulator:
-    return GeminiEmulator(repeats, lead_ms=1e9)
+def openai(replies: Replies = repeats) -> OpenAIEmulator:
+    return OpenAIEmulator(replies, lead_ms=1e9)
 
 
-EMULATORS: dict[str, Callable[[], Emulator[Any]]] = {"openai": openai, "gemini": gemini}
+def gemini(replies: Replies = repeats) -> GeminiEmulator:
+    return GeminiEmulator(replies, lead_ms=1e9)
+
+
+EMULATORS: dict[str, Callable[..., Emulator[Any]]] = {"openai": openai, "gemini": gemini}
 AUDIO = {"openai": "response.output_audio.delta", "gemini": "serverContent.modelTurn"}
 """What a piece of an answer is called on each wire."""
 

@@ -15,6 +15,7 @@ import msgspec
 from duologue.capabilities import Capabilities
 from duologue.errors import InvalidInput
 from duologue.link import FunctionInvoker, Link, ProviderMetadata, Service, required
+from duologue.messages.field_types import check_fields
 from duologue.options import SessionOptions, Unsupported
 from duologue.session import RealtimeSession
 from duologue.snapshots.snapshot import Snapshot
@@ -85,6 +86,7 @@ class RealtimeClient(ABC):
         merged = self.with_defaults(options)
         if unsupported is not None:
             merged = msgspec.structs.replace(merged, unsupported=unsupported)
+        check_fields(merged)
         return SessionOpening(self, merged)
 
     @final

@@ -59,3 +59,16 @@ PCM16_24K = AudioFormat("pcm16", 24_000)
 PCM16_48K = AudioFormat("pcm16", 48_000)
 PCMU = AudioFormat("pcmu", 8_000)
 PCMA = AudioFormat("pcma", 8_000)
+
+# The code of the smallest positive value (ITU-T G.711, tables 1a and 2a); PCM's is plain zero.
+_SILENT_BYTE = {"pcm16": b"\x00", "pcmu": b"\xff", "pcma": b"\xd5"}
+
+
+def silent_bytes(format: AudioFormat, size: int) -> bytes:
+    """`size` bytes of silence in `format`."""
+    return _SILENT_BYTE[format.encoding] * size
+
+
+def silence_of(format: AudioFormat, duration_ms: float) -> bytes:
+    """Silence in `format`, rounded down to whole samples."""
+    return silent_bytes(format, format.bytes_for(duration_ms))

@@ -13,11 +13,12 @@ from duologue.errors import InvalidInput, SessionClosed, SessionEnded
 from duologue.formats import AudioFormat
 from duologue.inbox import Inbox
 from duologue.link import Link, ProviderMetadata, Service, SnapshotSource, required
+from duologue.messages.field_types import check_fields
 from duologue.options import SessionOptions
 from duologue.snapshots.snapshot import Snapshot
 from duologue.verbs import Verbs
 
-_audio_ids = itertools.count(1)
+audio_ids = itertools.count(1)
 
 
 @final
@@ -99,12 +100,15 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
             InvalidInput: The message does not make sense. Nothing was sent.
             SessionEnded: The session is over.
         """
+        check_fields(message)
         return await self._link.send(message)
 
     def _submit(self, *messages: m.ClientMessage) -> Coroutine[Any, Any, str]:
-        return self._link.send(messages[0]) if len(messages) == 1 else self._submit_all(messages)
+        return self.send(messages[0]) if len(messages) == 1 else self._submit_all(messages)
 
     async def _submit_all(self, messages: tuple[m.ClientMessage, ...]) -> str:
+        for message in messages:
+            check_fields(message)
         for message in messages[1:]:
             check_message(message, self.capabilities, self.metadata.provider)
         first = await self._link.send(messages[0])
@@ -115,8 +119,10 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
     def send_audio(self, audio: bytes, format: AudioFormat | None = None) -> Coroutine[Any, Any, str]:
         """Stream the user's audio: whole samples in `format`, which is the session's input format when left out."""
         # The verb of every session, in one step: this is done fifty times a second.
-        message_id = f"audio_{next(_audio_ids)}"
-        return self._link.send(m.InputAudioAppend(id=message_id, audio=audio, format=format))
+        message = m.InputAudioAppend(id=f"audio_{next(audio_ids)}", audio=audio, format=format)
+        if type(audio) is bytes and (format is None or type(format) is AudioFormat):
+            return self._link.send(message)
+        return self.send(message)  # which says what is wrong with it
 
     async def drain(self) -> None:
         """Wait until everything that was sent has left, response requests that wait for their turn included.

@@ -248,8 +248,6 @@ async def test_a_signal_under_a_hundred_live_sessions(monkeypatch: pytest.Monkey
 
 
 async def _begin(talk: Client) -> None:
-    listening = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
-    await talk.send("session.update", session=listening)  # without a detector, which takes its time to load
     await talk.send("conversation.item.create", item=said("What can you do?"))
     await talk.send("response.create")
     await talk.until("response.created")

@@ -8,12 +8,10 @@ import msgspec
 import pytest
 
 from duologue.client import RealtimeClient
-from duologue.conversation import Conversation
-from duologue.errors import ConnectRefused
 from duologue.protocols.gemini import GEMINI, VERTEX_AI
 from duologue.providers import GeminiRealtimeClient, VertexRealtimeClient
 from duologue.testing import GeminiEmulator
-from faulty import CONNECTION, ENDS, GOES_ON, converse, nothing_left, replies
+from faulty import CONNECTION, ENDS, GOES_ON, check_end, check_fault, nothing_left, replies
 
 STAGES = (
     "setup",
@@ -46,40 +44,24 @@ def _on_vertex(emulator: GeminiEmulator) -> RealtimeClient:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("name", ENDS)
-async def test_that_the_session_ends_with_the_right_exception(name: str, stage: str) -> None:
-    fault, kind = ENDS[name]
+@pytest.mark.parametrize("fault", ENDS)
+async def test_that_the_session_ends_with_the_right_exception(fault: str, stage: str) -> None:
     async with nothing_left(), GeminiEmulator(replies()) as emulator:
-        emulator.inject(fault, at=stage)
-        conversation = Conversation()
-        end = await converse(_client(emulator), conversation)
-        expected = ConnectRefused if stage in OPENING else kind
-        assert end is not None
-        assert type(end) is expected
-        assert end.retryable == (name != "too long")
-        assert end.hint
-        assert end.provider == "gemini"
-        assert conversation.active_response is None
-        del end  # its traceback holds what has raised it
+        await check_end(emulator, _client(emulator), fault, stage, opening=stage in OPENING)
 
 
-@pytest.mark.parametrize("name", [*ENDS, *GOES_ON])
+@pytest.mark.parametrize("fault", [*ENDS, *GOES_ON])
 @pytest.mark.parametrize("make_client", [_on_websockets, _on_vertex])
 async def test_another_transport_and_the_other_service(
-    name: str, make_client: Callable[[GeminiEmulator], RealtimeClient]
+    fault: str, make_client: Callable[[GeminiEmulator], RealtimeClient]
 ) -> None:
-    fault = ENDS[name][0] if name in ENDS else GOES_ON[name]
     dialect = VERTEX_AI if make_client is _on_vertex else GEMINI
     async with nothing_left(), GeminiEmulator(replies(), dialect=dialect) as emulator:
-        emulator.inject(fault, at=ANSWERING)
-        end = await converse(make_client(emulator), Conversation())
-        assert type(end) is (ENDS[name][1] if name in ENDS else type(None))
-        del end
+        await check_fault(emulator, make_client(emulator), fault, ANSWERING)
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("name", GOES_ON)
-async def test_that_the_session_goes_on(name: str, stage: str) -> None:
+@pytest.mark.parametrize("fault", GOES_ON)
+async def test_that_the_session_goes_on(fault: str, stage: str) -> None:
     async with nothing_left(), GeminiEmulator(replies()) as emulator:
-        emulator.inject(GOES_ON[name], at=stage)
-        assert await converse(_client(emulator), Conversation()) is None
+        await check_fault(emulator, _client(emulator), fault, stage)

@@ -8,13 +8,11 @@ import msgspec
 import pytest
 
 from duologue.client import RealtimeClient
-from duologue.conversation import Conversation
-from duologue.errors import ConnectRefused
 from duologue.protocols.openai import AZURE_PREVIEW, OPENAI
 from duologue.providers.azure import AzureOpenAIRealtimeClient
 from duologue.providers.openai import OpenAIRealtimeClient
 from duologue.testing import OpenAIEmulator
-from faulty import CONNECTION, ENDS, GOES_ON, converse, nothing_left, replies
+from faulty import CONNECTION, ENDS, GOES_ON, check_end, check_fault, nothing_left, replies
 
 STAGES = (
     "session.created",
@@ -48,41 +46,24 @@ def _in_beta(emulator: OpenAIEmulator) -> RealtimeClient:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("name", ENDS)
-async def test_that_the_session_ends_with_the_right_exception(name: str, stage: str) -> None:
-    fault, kind = ENDS[name]
+@pytest.mark.parametrize("fault", ENDS)
+async def test_that_the_session_ends_with_the_right_exception(fault: str, stage: str) -> None:
     async with nothing_left(), OpenAIEmulator(replies()) as emulator:
-        emulator.inject(fault, at=stage)
-        conversation = Conversation()
-        end = await converse(_client(emulator), conversation)
-        expected = ConnectRefused if stage in OPENING else kind
-        assert end is not None
-        assert type(end) is expected
-        assert end.retryable == (name != "too long")
-        assert end.hint
-        assert end.provider == "openai"
-        assert conversation.active_response is None
-        del end  # its traceback holds what has raised it
+        await check_end(emulator, _client(emulator), fault, stage, opening=stage in OPENING)
 
 
-@pytest.mark.parametrize("name", [*ENDS, *GOES_ON])
+@pytest.mark.parametrize("fault", [*ENDS, *GOES_ON])
 @pytest.mark.parametrize("make_client", [_on_websockets, _in_beta])
 async def test_another_transport_and_another_dialect(
-    name: str, make_client: Callable[[OpenAIEmulator], RealtimeClient]
+    fault: str, make_client: Callable[[OpenAIEmulator], RealtimeClient]
 ) -> None:
-    fault = ENDS[name][0] if name in ENDS else GOES_ON[name]
     dialect = AZURE_PREVIEW if make_client is _in_beta else OPENAI
     async with nothing_left(), OpenAIEmulator(replies(), dialect=dialect) as emulator:
-        emulator.inject(fault, at="response.created")
-        end = await converse(make_client(emulator), Conversation())
-        assert type(end) is (ENDS[name][1] if name in ENDS else type(None))
-        del end
+        await check_fault(emulator, make_client(emulator), fault, "response.created")
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("name", GOES_ON)
-async def test_that_the_session_goes_on(name: str, stage: str) -> None:
+@pytest.mark.parametrize("fault", GOES_ON)
+async def test_that_the_session_goes_on(fault: str, stage: str) -> None:
     async with nothing_left(), OpenAIEmulator(replies()) as emulator:
-        emulator.inject(GOES_ON[name], at=stage)
-        conversation = Conversation()
-        assert await converse(_client(emulator), conversation) is None
+        await check_fault(emulator, _client(emulator), fault, stage)

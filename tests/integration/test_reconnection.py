@@ -24,6 +24,7 @@ from lasting import (
     AT_ONCE,
     AUDIO,
     EMULATORS,
+    Halting,
     Talker,
     add,
     client_of,
@@ -112,16 +113,18 @@ async def test_the_reader_is_told_how_it_went(wire: str) -> None:
 
 @pytest.mark.parametrize("wire", EMULATORS)
 async def test_an_answer_that_was_heard_in_part_stands_as_it_is(wire: str) -> None:
-    async with EMULATORS[wire]() as emulator:
+    async with EMULATORS[wire](Halting()) as emulator:
         async with talking(emulator, OPTIONS) as talker:
             session = talker.session
-            emulator.inject(Cut(), at=AUDIO[wire], nth=9)
             await session.send_text("one two three four five six seven eight")
-            outcome = None
+            outcome, pieces = None, 0
             async for message in session:
                 talker.conversation.feed(message)
                 if isinstance(message, m.OutputAudioDelta):
-                    await session.send(m.OutputAudioPlayed(item_id=message.item_id, played_ms=200))
+                    pieces += 1
+                    if pieces == 12:  # of 20 ms
+                        await session.send(m.OutputAudioPlayed(item_id=message.item_id, played_ms=150))
+                        emulator.inject(Cut())
                 if isinstance(message, m.TurnDone):
                     outcome = message.outcome
                 if isinstance(message, m.SessionRestored):

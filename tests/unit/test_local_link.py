@@ -17,6 +17,7 @@ from duologue.errors import (
     InvalidAudio,
     InvalidInput,
     SessionClosed,
+    SessionFailed,
     SpeechFailed,
     UnsupportedOperation,
 )
@@ -312,22 +313,52 @@ async def test_an_opening_that_is_cancelled_while_stages_load_leaves_nothing() -
     await client.aclose()
 
 
-async def test_an_opening_that_is_cancelled_while_a_detector_loads_closes_it() -> None:
-    loading, may_load = threading.Event(), threading.Event()
+class SlowLoading:
+    """Makes detectors that take their time."""
 
-    def load() -> WatchedDetector:
-        loading.set()
-        may_load.wait(10)
+    def __init__(self) -> None:
+        self.is_loading, self.may_load = threading.Event(), threading.Event()
+
+    def __call__(self) -> WatchedDetector:
+        self.is_loading.set()
+        assert self.may_load.wait(10)
         return WatchedDetector()
 
+
+async def test_that_audio_waits_for_the_detector_while_all_else_is_answered() -> None:
+    load = SlowLoading()
+    client = make_client(speech_to_text=ScriptedSpeechToText(["one", "two"]), voice_activity=load)
+    async with client.create_session(SPOKEN) as session:
+        await session.send_text("Hi")
+        await read_until(session, m.TurnDone)
+        assert not load.is_loading.is_set()
+        sends = [asyncio.ensure_future(session.send_audio(part)) for part in (speech(400), silence(900), speech(400))]
+        await asyncio.to_thread(load.is_loading.wait, 10)
+        await session.send_text("Still there?")
+        await read_until(session, m.TurnDone)
+        assert not any(send.done() for send in sends)
+        sends.pop().cancel()  # which does not take it back
+        await session.send(m.InputAudioEnd())  # of what was sent before
+        load.may_load.set()
+        for text in ("one", "two"):
+            _, heard = await read_until(session, m.InputTranscriptCompleted)
+            assert heard.text == text
+        await asyncio.gather(*sends)
+    await client.aclose()
+    assert WatchedDetector.open == 0
+
+
+async def test_a_session_that_is_closed_while_its_detector_loads_closes_it() -> None:
+    load = SlowLoading()
     client = make_client(voice_activity=load)
-    opening = asyncio.ensure_future(_open(client))
-    await asyncio.to_thread(loading.wait, 10)
-    opening.cancel()
+    session = await client.create_session(SPOKEN)
+    sending = asyncio.ensure_future(session.send_audio(speech(400)))
+    await asyncio.to_thread(load.is_loading.wait, 10)
+    closing = asyncio.ensure_future(session.aclose())
     await settle(3)
-    may_load.set()
-    with pytest.raises(asyncio.CancelledError):
-        await opening
+    load.may_load.set()
+    await closing
+    await sending  # it was taken
     assert WatchedDetector.open == 0
     await client.aclose()
 
@@ -353,10 +384,13 @@ async def _open(client: LocalRealtimeClient) -> RealtimeSession:
 
 async def test_a_detector_that_is_not_needed_is_not_made_and_one_that_fails_is_told() -> None:
     client = make_client(voice_activity=WatchedDetector)
-    with pytest.raises(InvalidInput, match="voice"):
-        await client.create_session(SessionOptions(voice="bass"))
-    assert WatchedDetector.open == 0
-    async with client.create_session(SessionOptions(turn_detection=OFF)):
+    for detection in (OFF, None):
+        async with client.create_session(SPOKEN.merged(SessionOptions(turn_detection=detection))) as session:
+            await session.send_text("Hi")
+            await read_until(session, m.TurnDone)
+            assert WatchedDetector.open == 0
+            await session.send_audio(silence(20))
+            assert WatchedDetector.open == (detection is None)
         assert WatchedDetector.open == 0
     await client.aclose()
 
@@ -364,8 +398,12 @@ async def test_a_detector_that_is_not_needed_is_not_made_and_one_that_fails_is_t
         raise SpeechFailed("The model is broken.")
 
     client = make_client(voice_activity=broken)
-    with pytest.raises(SpeechFailed, match="broken"):
-        await client.create_session(SPOKEN)
+    async with client.create_session(SPOKEN) as session:
+        with pytest.raises(SessionFailed) as raised:
+            await session.send_audio(silence(20))
+        assert isinstance(raised.value.__cause__, SpeechFailed)
+        with pytest.raises(SpeechFailed, match="broken"):
+            await read_until(session, m.TurnDone)
     await client.aclose()
 
 

@@ -16,7 +16,7 @@ from duologue.middleware import FunctionInvocation
 from duologue.options import SessionOptions
 from duologue.protocols.openai import AZURE_PREVIEW, OPENAI, VOICE_LIVE, XAI, Dialect, OpenAIClientProtocol
 from duologue.runtime.protocol_link import ProtocolLink
-from duologue.runtime.provider import ProviderClient
+from duologue.runtime.provider_client import ProviderClient
 from duologue.tools import tool
 from duologue.transports import Closed, Frame, MemoryTransport, memory_pair
 from openai_wire import SESSION, frame, opened

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from duologue import messages as m
 from duologue.client import RealtimeClient
 from duologue.errors import ConnectRefused, CutOff, Expired, HungUp, InvalidInput, SessionEnded
 from duologue.providers import (
@@ -258,6 +259,41 @@ async def test_that_a_key_does_not_show_in_the_end(login: str, step: Step, kind:
     assert end.last_error.param == "***"
     assert KEY not in "".join(traceback.format_exception(end))
     assert KEY not in repr(end.__dict__)
+
+
+FAILED = {"type": "error", "code": KEY, "message": f"No. {KEY}"}
+FAILED_RESPONSE = {"id": "r", "status": "failed", "status_details": {"type": "failed", "error": FAILED}}
+ERRORS = [
+    (in_band(code=KEY, param=KEY), m.ErrorReported),
+    ({"type": "response.done", "response": FAILED_RESPONSE}, m.ResponseDone),
+    (
+        {"type": "conversation.item.input_audio_transcription.failed", "item_id": "i", "error": FAILED},
+        m.InputTranscriptFailed,
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "kind"), ERRORS)
+@pytest.mark.parametrize("login", LOGINS)
+async def test_that_a_key_does_not_show_in_messages(
+    login: str, event: dict[str, Any], kind: type[m.ServerMessage]
+) -> None:
+    async def step(peer: Peer, server: RealtimeServer) -> None:
+        await accept(peer, server)
+        say(peer, server.created)
+        await peer.receive_kind(TEXT)
+        say(peer, {"type": "session.updated", "session": {}})
+        say(peer, event)
+        peer.send(close_frame(1000, ""))
+        await peer.at_end()
+
+    told: list[m.ServerMessage] = []
+    async with realtime_server(step) as server, LOGINS[login](server.url()).create_session() as session:
+        with pytest.raises(HungUp):
+            await session.listen(told.append)
+    assert KEY not in repr(told)
+    (said,) = [message for message in told if isinstance(message, kind)]
+    assert "***" in repr(said)
 
 
 # --- the parts ---

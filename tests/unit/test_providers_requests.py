@@ -39,7 +39,7 @@ _VARIABLES = (
 )
 TRANSCRIPTION = SessionOptions(kind="transcription")
 
-Make = Callable[[RealtimeServer], WebSocketRealtimeClient]
+Make = Callable[[RealtimeServer], WebSocketRealtimeClient[Any]]
 
 
 @pytest.fixture(autouse=True)

@@ -86,7 +86,7 @@ def test_that_the_end_frees_a_sender_that_waits() -> None:
     with connect(ScriptedClient()) as session:
         link = scripted(session)
         on_loop(session, link.block_sending)
-        with in_thread(lambda: session.send_audio(bytes(480))) as sending:
+        with in_thread(lambda: session.send(m.InputAudioAppend(audio=bytes(480)))) as sending:
             until(lambda: link.sent_of(m.InputAudioAppend))
             on_loop(session, link.hang_up)
         assert sending.error is session.ended

@@ -206,7 +206,7 @@ async def test_that_spans_of_the_application_surround_the_session(records: Recor
 async def test_that_nothing_is_changed_on_its_way(records: Records) -> None:
     async def converse(telemetry: Telemetry | None) -> list[m.ServerMessage]:
         reply = ScriptedReply.speech("Hello there.", 500) + ScriptedReply.call("get_weather", call_id="c1")
-        client = ScriptedClient([reply, replace(reply, steps=reply.steps[:1])])
+        client = ScriptedClient([reply, replace(reply, steps=reply.steps[:1])], clock=lambda: 0.0)
         session = await client.with_middleware(*[telemetry] if telemetry else []).create_session()
         await session.send_text("Hello")
         client.link.hear("Stop.")

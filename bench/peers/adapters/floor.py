@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -12,10 +9,8 @@ import picows
 import pybase64
 
 from peers.adapters import KEY, realtime_url
+from peers.adapters.bare_socket import BareListener, BareSession, connect_bare
 from peers.sink import Sink
-
-_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
-_TAIL = b'"}'
 
 
 class _Delta(msgspec.Struct, frozen=True, gc=False):
@@ -64,19 +59,7 @@ def _union() -> Any:
 _decode = msgspec.json.Decoder(_union()).decode
 
 
-@cache
-def _context() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
-class _Listener(picows.WSListener):
-    def __init__(self, sink: Sink) -> None:
-        super().__init__()
-        self._sink = sink
-        self.created = asyncio.Event()
-        self.room = asyncio.Event()
-        self.room.set()
-
+class _Listener(BareListener):
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         event = _decode(frame.get_payload_as_memoryview())
         kind = type(event)
@@ -87,31 +70,14 @@ class _Listener(picows.WSListener):
         elif kind is Created:
             self.created.set()
 
-    def pause_writing(self) -> None:
-        self.room.clear()
 
-    def resume_writing(self) -> None:
-        self.room.set()
-
-
-class FloorSession:
-    def __init__(self, transport: picows.WSTransport, listener: _Listener) -> None:
-        self._transport = transport
-        self._listener = listener
-
-    async def send_audio(self, pcm: bytes) -> None:
-        self._transport.send(picows.WSMsgType.TEXT, _HEAD + pybase64.b64encode(pcm) + _TAIL)
-        if not self._listener.room.is_set():
-            await self._listener.room.wait()
+class _Session(BareSession):
+    head = b'{"type":"input_audio_buffer.append","audio":"'
+    tail = b'"}'
 
 
-async def connect(base_url: str, sink: Sink) -> FloorSession:
-    transport, listener = await picows.ws_connect(
-        lambda: _Listener(sink),
-        realtime_url(base_url),
-        ssl_context=_context() if base_url.startswith("wss:") else None,
-        extra_headers={"Authorization": f"Bearer {KEY}"},
-    )
-    assert isinstance(listener, _Listener)
+async def connect(base_url: str, sink: Sink) -> BareSession:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    transport, listener = await connect_bare(realtime_url(base_url), headers, _Listener(sink))
     await listener.created.wait()
-    return FloorSession(transport, listener)
+    return _Session(transport, listener)

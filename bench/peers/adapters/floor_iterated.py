@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 
 from peers.adapters import floor
+from peers.adapters.bare_socket import BareSession
 from peers.sink import Pcm, Sink
 
 
@@ -41,7 +42,7 @@ async def _read(queue: _Queue, sink: Sink) -> None:
 
 
 class _Session:
-    def __init__(self, inner: floor.FloorSession, reader: asyncio.Task[None]) -> None:
+    def __init__(self, inner: BareSession, reader: asyncio.Task[None]) -> None:
         self.send_audio = inner.send_audio
         self.reader = reader
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-from functools import cache
-
 import msgspec
 import picows
 import pybase64
 
 from peers.adapters import KEY
+from peers.adapters.bare_socket import BareListener, BareSession, connect_bare
 from peers.sink import Sink
 
 _SETUP = '{"setup":{"model":"models/gemini-3.8-live"}}'
-_HEAD = b'{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"'
-_TAIL = b'"}}}'
 
 
 class _Wire(msgspec.Struct, rename="camel", frozen=True, gc=False):
@@ -61,19 +56,7 @@ class _Frame(_Wire, frozen=True, gc=False):
 _decode = msgspec.json.Decoder(_Frame).decode
 
 
-@cache
-def _context() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
-class _Listener(picows.WSListener):
-    def __init__(self, sink: Sink) -> None:
-        super().__init__()
-        self._sink = sink
-        self.created = asyncio.Event()
-        self.room = asyncio.Event()
-        self.room.set()
-
+class _Listener(BareListener):
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         message = _decode(frame.get_payload_as_memoryview())
         content = message.server_content
@@ -88,32 +71,14 @@ class _Listener(picows.WSListener):
         if content.output_transcription is not None:
             self._sink.text(content.output_transcription.text)
 
-    def pause_writing(self) -> None:
-        self.room.clear()
 
-    def resume_writing(self) -> None:
-        self.room.set()
-
-
-class _Session:
-    def __init__(self, transport: picows.WSTransport, listener: _Listener) -> None:
-        self._transport = transport
-        self._listener = listener
-
-    async def send_audio(self, pcm: bytes) -> None:
-        self._transport.send(picows.WSMsgType.TEXT, _HEAD + pybase64.b64encode(pcm) + _TAIL)
-        if not self._listener.room.is_set():
-            await self._listener.room.wait()
+class _Session(BareSession):
+    head = b'{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"'
+    tail = b'"}}}'
 
 
-async def connect(base_url: str, sink: Sink) -> _Session:
-    transport, listener = await picows.ws_connect(
-        lambda: _Listener(sink),
-        base_url,
-        ssl_context=_context() if base_url.startswith("wss:") else None,
-        extra_headers={"x-goog-api-key": KEY},
-    )
-    assert isinstance(listener, _Listener)
+async def connect(base_url: str, sink: Sink) -> BareSession:
+    transport, listener = await connect_bare(base_url, {"x-goog-api-key": KEY}, _Listener(sink))
     transport.send(picows.WSMsgType.TEXT, _SETUP.encode())
     await listener.created.wait()
     return _Session(transport, listener)

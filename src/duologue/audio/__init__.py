@@ -13,12 +13,12 @@ from duologue.audio.pacing import Pacer
 from duologue.audio.playout import Heard, PlayoutBuffer
 from duologue.audio.recorder import ConversationRecorder
 from duologue.audio.resample import Resampler, resample
-from duologue.audio.samples import SampleAligner, interleave, silent_bytes
+from duologue.audio.samples import SampleAligner, interleave
 from duologue.audio.sinks import AudioSink, ClockedSink, MemorySink, WavSink
 from duologue.audio.sources import AudioSource, MemorySource, RecordedSource, WavSource
 from duologue.audio.speaker import SpeakerSink
 from duologue.audio.wav import WavReader, WavWriter, read_wav, write_wav
-from duologue.formats import AudioFormat
+from duologue.formats import AudioFormat, silent_bytes
 
 __all__ = [
     "AudioFormat",

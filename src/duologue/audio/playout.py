@@ -6,9 +6,9 @@ from collections import deque
 
 import msgspec
 
-from duologue.audio.samples import SampleAligner, silent_bytes
+from duologue.audio.samples import SampleAligner
 from duologue.errors import InvalidAudio
-from duologue.formats import AudioFormat
+from duologue.formats import AudioFormat, silent_bytes
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -1,19 +1,6 @@
-"""Whole samples out of byte streams, silence, and two channels in one stream."""
+"""Whole samples out of byte streams, and two channels in one stream."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from duologue.formats import AudioFormat
-
-# The code of the smallest positive value (ITU-T G.711, tables 1a and 2a); PCM's is plain zero.
-_SILENT_BYTE = {"pcm16": b"\x00", "pcmu": b"\xff", "pcma": b"\xd5"}
-
-
-def silent_bytes(format: AudioFormat, size: int) -> bytes:
-    """`size` bytes of silence in `format`."""
-    return _SILENT_BYTE[format.encoding] * size
 
 
 def interleave(left: bytes, right: bytes) -> bytes:

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from duologue.audio.convert import Converter
 from duologue.audio.pacing import Clock, Pacer, Sleep
-from duologue.audio.samples import silent_bytes
 from duologue.audio.wav import WavFile, WavReader
 from duologue.errors import InvalidAudio
+from duologue.formats import AudioFormat, silent_bytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Self
-
-    from duologue.formats import AudioFormat
 
 
 class AudioSource(Protocol):

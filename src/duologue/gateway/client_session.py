@@ -28,7 +28,7 @@ from duologue.inbox import Inbox
 from duologue.link import Link
 from duologue.messages.base import ClientMessage
 from duologue.options import SessionOptions
-from duologue.runtime.provider import ProviderLink
+from duologue.runtime.provider_link import ProviderLink
 from duologue.transports.base import Frame
 
 _log = logging.getLogger("duologue.gateway")

@@ -12,16 +12,17 @@ from duologue.capabilities import Capabilities
 from duologue.errors import InvalidInput
 from duologue.link import Link, ProviderMetadata
 from duologue.local.checks import LocalChecks, has_voice
+from duologue.local.detectors import DetectorSlot
 from duologue.local.engine import EngineSettings, LocalEngine
 from duologue.local.link import LocalLink
-from duologue.local.settings import MODEL, PROVIDER, detection_of, effective, local_capabilities
+from duologue.local.settings import MODEL, PROVIDER, effective, local_capabilities
 from duologue.local.speaking import DELTA_MS
 from duologue.options import SessionOptions
-from duologue.runtime.provider import ProviderClient
+from duologue.runtime.provider_client import ProviderClient
 from duologue.speech.detectors import best_available_detector_factory
 from duologue.speech.responder import Responder
 from duologue.speech.silero import SileroPool
-from duologue.speech.stages import SpeechToText, TextToSpeech, VoiceActivityDetector, VoiceActivityDetectorFactory
+from duologue.speech.stages import SpeechToText, TextToSpeech, VoiceActivityDetectorFactory
 
 
 class LocalRealtimeClient(ProviderClient):
@@ -82,10 +83,9 @@ class LocalRealtimeClient(ProviderClient):
         checks.options(effective(options))
         # What follows takes many milliseconds the first time: not on the event loop.
         await asyncio.to_thread(self._responder.expects, effective(options).tools or ())
-        if detection_of(effective(options)) is not None:
-            make_detector = _already_made(await _make_off_the_loop(make_detector))
+        detectors = DetectorSlot(make_detector)
         settings = EngineSettings(
-            make_detector=make_detector,
+            make_detector=detectors,
             expects=self._responder.expects,
             synthesis_rate=self._text_to_speech.sample_rate,
             lead_ms=self._lead_ms,
@@ -100,6 +100,7 @@ class LocalRealtimeClient(ProviderClient):
             local_capabilities(options),
             self.metadata,
             dropped,
+            detectors=detectors,
         )
         link.open()
         return link
@@ -138,22 +139,6 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise
-
-
-async def _make_off_the_loop(make_detector: VoiceActivityDetectorFactory) -> VoiceActivityDetector:
-    """A detector that nobody waits for any more is closed."""
-    making = asyncio.ensure_future(asyncio.to_thread(make_detector))
-    try:
-        return await asyncio.shield(making)
-    except asyncio.CancelledError:
-        await asyncio.wait([making])
-        if making.exception() is None:
-            making.result().close()
-        raise
-
-
-def _already_made(detector: VoiceActivityDetector) -> VoiceActivityDetectorFactory:
-    return lambda: detector
 
 
 def _pocketsphinx() -> SpeechToText:

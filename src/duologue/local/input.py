@@ -55,14 +55,15 @@ class InputBuffer:
 
     Args:
         format: The application's format.
-        make_detector: Makes the detector, when turn detection is first used.
+        make_detector: Makes the detector, when there is first something to look at. May block while a model is loaded.
     """
 
     def __init__(self, format: AudioFormat, make_detector: VoiceActivityDetectorFactory) -> None:
         self._converter = Converter(format, PCM16_16K)
         self._make_detector = make_detector
         self._detector: VoiceActivityDetector | None = None
-        self._segmenter: _Segmenter | None = None  # while turns are detected
+        self._settings: SegmentationSettings | None = None  # while turns are detected
+        self._segmenter: _Segmenter | None = None  # from the first audio on
         self._recent = bytearray()  # what is not part of the turn (yet); ends at the present
         self._turn: bytearray | None = None  # the audio of the open turn
         self._position = 0  # bytes of all audio so far
@@ -73,8 +74,8 @@ class InputBuffer:
         return self._position // _BYTES_PER_MS
 
     def prepare(self, detection: ServerTurnDetection | None) -> None:
-        """Make the detector, if there is none yet and it will be needed. May block while a model is loaded."""
-        if detection is not None and self._detector is None:
+        """Make the detector, if there is none yet and there is something to look at."""
+        if detection is not None and self._detector is None and self._turn:
             self._detector = self._make_detector()
 
     def detect(self, detection: ServerTurnDetection | None) -> list[InputEvent]:
@@ -84,15 +85,18 @@ class InputBuffer:
             InvalidInput: The settings do not make sense. Nothing has changed.
         """
         if detection is None:
-            self._segmenter = None
+            self._settings = self._segmenter = None
             self._recent.clear()
             return []
-        settings = segmentation_settings(detection)
+        self._settings = segmentation_settings(detection)
         if self._segmenter is not None:
-            self._segmenter.settings = settings
+            self._segmenter.settings = self._settings
             return []
         self.prepare(detection)
-        return self._begin_to_detect(settings)
+        audio = self._take_turn()
+        if self._detector is None:
+            return [TurnDropped()]
+        return [TurnDropped(), *self._append_and_segment(self._begin_to_detect(self._settings, len(audio)), audio)]
 
     def reformat(self, format: AudioFormat) -> list[InputEvent]:
         """The application's audio has another format from now on."""
@@ -102,6 +106,8 @@ class InputBuffer:
 
     def append(self, audio: bytes) -> list[InputEvent]:
         """Take more audio, in the application's format."""
+        if self._segmenter is None and self._settings is not None:
+            self._begin_to_detect(self._settings)
         pcm = self._converter.process(audio)
         self._position += len(pcm)
         if self._segmenter is None:
@@ -149,18 +155,18 @@ class InputBuffer:
 
     def close(self) -> None:
         """Give the detector back."""
-        self._segmenter = None
+        self._settings = self._segmenter = None
         if self._detector is not None:
             self._detector.close()
             self._detector = None
 
-    def _begin_to_detect(self, settings: SegmentationSettings) -> list[InputEvent]:
-        """What is already in the buffer is looked at, too."""
-        assert self._detector is not None
+    def _begin_to_detect(self, settings: SegmentationSettings, look_back: int = 0) -> _Segmenter:
+        """Look at what comes from here on, and at the last `look_back` bytes before."""
+        if self._detector is None:
+            self._detector = self._make_detector()
         self._detector.reset()
-        audio = self._take_turn()
-        self._segmenter = _Segmenter(self._detector, settings, self._position - len(audio))
-        return [TurnDropped(), *self._append_and_segment(self._segmenter, audio)]
+        self._segmenter = _Segmenter(self._detector, settings, self._position - look_back)
+        return self._segmenter
 
     def _keep(self, audio: bytes) -> None:
         """More audio of the open turn. Of one that never ends, only the last part is kept."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
+from duologue import messages as m
 from duologue.capabilities import Capabilities
-from duologue.errors import SessionEnded
+from duologue.errors import SessionClosed, SessionEnded
 from duologue.link import ProviderMetadata
+from duologue.local.detectors import DetectorSlot
 from duologue.local.engine import LocalEngine
 from duologue.local.runner import EngineRunner
+from duologue.local.settings import detection_of
 from duologue.messages import ClientMessage
-from duologue.runtime.provider import ProviderLink
+from duologue.runtime.provider_link import ProviderLink
 from duologue.speech.responder import Responder
 from duologue.speech.stages import SpeechToText, TextToSpeech
 
@@ -25,6 +29,7 @@ class LocalLink(ProviderLink):
         capabilities: What the session can do.
         metadata: Who is at the other end.
         dropped: Preferences that were left out.
+        detectors: Where the engine gets its detector from: filled when the first audio comes, which waits for that.
         clock: Seconds of a monotonic clock.
     """
 
@@ -38,9 +43,13 @@ class LocalLink(ProviderLink):
         metadata: ProviderMetadata,
         dropped: tuple[str, ...] = (),
         *,
+        detectors: DetectorSlot,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(engine.options, capabilities, metadata, dropped, clock=clock)
+        self._detectors = detectors
+        self._loading: asyncio.Task[None] | None = None
+        self._held: list[ClientMessage] = []  # what is to be heard once the detector is there
         self._runner = EngineRunner(
             engine, speech_to_text, responder, text_to_speech, said=self._take, failed=self.fail, clock=clock
         )
@@ -50,10 +59,40 @@ class LocalLink(ProviderLink):
         self._runner.open()
 
     def _write(self, message: ClientMessage) -> None:
-        self._runner.send(message)
+        if self._held and isinstance(message, m.InputAudioCommit | m.InputAudioClear | m.InputAudioEnd):
+            self._held.append(message)
+        else:
+            self._runner.send(message)
+
+    def _write_audio(self, message: m.InputAudioAppend) -> bool:
+        if self._loading is None:
+            if not self._detectors.is_empty or detection_of(self._options) is None:
+                self._runner.send(message)
+                return True
+            self._loading = asyncio.get_running_loop().create_task(self._load_detector())
+        self._held.append(message)
+        return False
+
+    @property
+    def _is_congested(self) -> bool:
+        return False  # all but audio is taken at once
 
     async def _flush(self) -> None:
-        """Nothing is slow to take what is sent."""
+        if self._loading is not None:
+            await asyncio.wait([self._loading])
+            if self._end is not None and not isinstance(self._end, SessionClosed):
+                raise self._end.with_traceback(None)
+
+    async def _load_detector(self) -> None:
+        try:
+            await self._detectors.fill()
+            held, self._held = self._held, []
+            for message in held:
+                self._runner.send(message)
+        except Exception as error:  # noqa: BLE001 - raised to the reader
+            self.fail(error)
+        finally:
+            self._loading = None
 
     def pause_reading(self) -> None:
         self._runner.pause()
@@ -66,4 +105,8 @@ class LocalLink(ProviderLink):
         super()._finish(end)
 
     async def _hang_up(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait([self._loading])
+        self._detectors.close()
         await self._runner.aclose()

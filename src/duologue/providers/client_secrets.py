@@ -9,9 +9,9 @@ import msgspec
 
 from duologue.errors import ConnectRefused, InvalidInput
 from duologue.options import SessionOptions
+from duologue.protocols.json_values import JsonObject, as_float, as_object, as_objects, as_text
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.session_writing import write_session
-from duologue.protocols.openai.values import JsonObject, as_float, as_object, as_objects, as_text
 from duologue.secret import Secret
 
 _SHORTEST, _LONGEST = 10, 7_200  # s

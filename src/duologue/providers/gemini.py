@@ -6,7 +6,7 @@ from duologue.errors import InvalidInput
 from duologue.options import SessionOptions
 from duologue.protocols.gemini import GEMINI
 from duologue.protocols.gemini.setup_writing import write_setup
-from duologue.protocols.openai.values import as_object
+from duologue.protocols.json_values import as_object
 from duologue.providers.client_secrets import ClientSecret
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.gemini_family import GeminiFamilyClient

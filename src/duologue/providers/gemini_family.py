@@ -19,7 +19,7 @@ _EXAMPLE_MODEL = "gemini-3.8-live"
 _API_VERSION = re.compile(r"v\d[a-z0-9]*")
 
 
-class GeminiFamilyClient(WebSocketRealtimeClient):
+class GeminiFamilyClient(WebSocketRealtimeClient[GeminiDialect]):
     """A client of Gemini Live.
 
     Args:
@@ -44,10 +44,9 @@ class GeminiFamilyClient(WebSocketRealtimeClient):
         defaults: SessionOptions | None = None,
         connection: ConnectionSettings | None = None,
     ) -> None:
-        super().__init__(dialect.provider, model=model, advice=advice, defaults=defaults, connection=connection)
+        super().__init__(dialect, model=model, advice=advice, defaults=defaults, connection=connection)
         if api_version is not None and not _API_VERSION.fullmatch(api_version):
             raise InvalidInput(f'api_version is such as "v1beta", not {api_version!r}.')
-        self._dialect = dialect
         self._api_version = api_version
 
     def dialect_for(self, options: SessionOptions) -> GeminiDialect:

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import msgspec
 
 from duologue.errors import ConnectRefused, InvalidInput
-from duologue.protocols.openai.values import JsonObject, as_object, as_text
+from duologue.protocols.json_values import JsonObject, as_object, as_text
 from duologue.providers.client_secrets import ClientSecret, lifetime
 from duologue.secret import Secret
 

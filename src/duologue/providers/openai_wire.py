@@ -8,33 +8,11 @@ from duologue.capabilities import Capabilities
 from duologue.options import SessionOptions
 from duologue.protocols.openai import Dialect, OpenAIClientProtocol
 from duologue.protocols.openai.session_kinds import transcription_capabilities, transcription_options
-from duologue.providers.connection import ConnectionSettings
-from duologue.providers.refusals import Advice
 from duologue.providers.websocket_client import ClientProtocol, WebSocketRealtimeClient
 
 
-class OpenAIWireClient(WebSocketRealtimeClient):
-    """A client of a server that speaks OpenAI's realtime wire.
-
-    Args:
-        dialect: How the server says things.
-        model: The model, unless a session's options name another.
-        advice: What to do about the provider's refusals.
-        defaults: Options that hold for every session unless it states others.
-        connection: How to connect.
-    """
-
-    def __init__(
-        self,
-        dialect: Dialect,
-        *,
-        model: str | None,
-        advice: Advice,
-        defaults: SessionOptions | None = None,
-        connection: ConnectionSettings | None = None,
-    ) -> None:
-        super().__init__(dialect.provider, model=model, advice=advice, defaults=defaults, connection=connection)
-        self._dialect = dialect
+class OpenAIWireClient(WebSocketRealtimeClient[Dialect]):
+    """A client of a server that speaks OpenAI's realtime wire."""
 
     def conversation_capabilities(self, options: SessionOptions) -> Capabilities:
         """What a conversation with these options can do."""

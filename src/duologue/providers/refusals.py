@@ -172,7 +172,7 @@ class Explainer:
             request_id=refused.request_id,
             retryable=refused.retryable if reason is None else reason in _MAY_PASS,
             hint=refused.hint if reason is None else self._advice.on(reason),
-            last_error=_masked_detail(refused.last_error, secrets),
+            last_error=None if refused.last_error is None else masked_detail(refused.last_error, secrets),
         )
 
 
@@ -188,25 +188,24 @@ def masked_end(end: SessionEnded, secrets: Iterable[Secret]) -> SessionEnded:
         request_id=end.request_id,
         retryable=end.retryable,
         hint=masked(end.hint, secrets),
-        last_error=_masked_detail(end.last_error, secrets),
+        last_error=None if end.last_error is None else masked_detail(end.last_error, secrets),
     )
     shown.__cause__ = end.__cause__
     return shown
 
 
-def _masked(text: str | None, secrets: Iterable[Secret]) -> str | None:
-    return None if text is None else masked(text, secrets)
-
-
-def _masked_detail(detail: ErrorDetail | None, secrets: Iterable[Secret]) -> ErrorDetail | None:
-    if detail is None:
-        return None
+def masked_detail(detail: ErrorDetail, secrets: Iterable[Secret]) -> ErrorDetail:
+    """What the other side says of an error, without what must not show."""
     return ErrorDetail(
         message=masked(detail.message, secrets),
         type=_masked(detail.type, secrets),
         code=_masked(detail.code, secrets),
         param=_masked(detail.param, secrets),
     )
+
+
+def _masked(text: str | None, secrets: Iterable[Secret]) -> str | None:
+    return None if text is None else masked(text, secrets)
 
 
 def read_body(body: str, secrets: Iterable[Secret] = ()) -> tuple[str, str | None]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
+from typing import Protocol as Interface
 
 from msgspec.structs import replace
 
@@ -17,11 +18,11 @@ from duologue.options import SessionOptions
 from duologue.protocols import Protocol
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.masking import secrets_of
-from duologue.providers.refusals import Advice, Explainer, masked_end
+from duologue.providers.refusals import Advice, Explainer, masked_detail, masked_end
 from duologue.providers.retrying import with_retries
 from duologue.providers.urls import Address
 from duologue.runtime.protocol_link import ProtocolLink
-from duologue.runtime.provider import ProviderClient
+from duologue.runtime.provider_client import ProviderClient
 from duologue.secret import Secret
 from duologue.transports.connection import WebSocketTransport
 from duologue.transports.handshake import ConnectFailed
@@ -30,14 +31,26 @@ Headers = dict[str, str | Secret]
 ClientProtocol = Protocol[ClientMessage, ServerMessage]
 
 
-class WebSocketRealtimeClient(ProviderClient):
+class SomeDialect(Interface):
+    """How a provider's servers say things."""
+
+    @property
+    def provider(self) -> str:
+        """The provider's name, for errors and telemetry."""
+        ...
+
+
+D = TypeVar("D", bound=SomeDialect)
+
+
+class WebSocketRealtimeClient(ProviderClient, Generic[D]):
     """A client of a server that is reached over a WebSocket.
 
     Subclasses say where the server is, what it wants to know of the caller, and how it says things: `address`, `url`,
     `credentials`, `new_protocol`, `capabilities`.
 
     Args:
-        provider: The provider's name, for errors and telemetry.
+        dialect: How the server says things, and whose it is.
         model: The model, unless a session's options name another.
         advice: What to do about the provider's refusals.
         defaults: Options that hold for every session unless it states others.
@@ -46,7 +59,7 @@ class WebSocketRealtimeClient(ProviderClient):
 
     def __init__(
         self,
-        provider: str,
+        dialect: D,
         *,
         model: str | None,
         advice: Advice,
@@ -54,10 +67,10 @@ class WebSocketRealtimeClient(ProviderClient):
         connection: ConnectionSettings | None = None,
     ) -> None:
         super().__init__(defaults=defaults)
-        self._provider = provider
+        self._dialect = dialect
         self._model = model
         self._connection = connection or ConnectionSettings()
-        self._explainer = Explainer(provider, advice)
+        self._explainer = Explainer(dialect.provider, advice)
         self._opening: set[asyncio.Task[Link]] = set()
 
     # --- for subclasses ---
@@ -114,7 +127,7 @@ class WebSocketRealtimeClient(ProviderClient):
             endpoint = str(self.address())
         except InvalidInput:  # opening a session says so
             endpoint = None
-        return ProviderMetadata(provider=self._provider, model=self._model, endpoint=endpoint)
+        return ProviderMetadata(provider=self._dialect.provider, model=self._model, endpoint=endpoint)
 
     def chosen_model(self, options: SessionOptions) -> str | None:
         """The model for a session with these options."""
@@ -163,7 +176,7 @@ class WebSocketRealtimeClient(ProviderClient):
             InvalidInput: They contradict each other.
         """
         merged = self.with_defaults(options)
-        carried, _ = check_options(merged, self.capabilities(merged), self._provider)
+        carried, _ = check_options(merged, self.capabilities(merged), self._dialect.provider)
         return self.completed(carried)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> str:
@@ -206,7 +219,7 @@ class WebSocketRealtimeClient(ProviderClient):
         except TimeoutError:
             raise ConnectRefused(
                 f"No key within {seconds:g} s.",
-                provider=self._provider,
+                provider=self._dialect.provider,
                 retryable=True,
                 hint="See what holds up the function that fetches it; nothing was sent.",
             ) from None
@@ -229,6 +242,7 @@ class WebSocketRealtimeClient(ProviderClient):
             request_id=transport.request_id,
             explain_end=lambda end: masked_end(end, secrets),
         )
+        link.mask_errors(lambda error: masked_detail(error, secrets))
         try:
             await link.open()
         except ConnectRefused as refused:

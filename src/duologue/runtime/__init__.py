@@ -2,7 +2,8 @@
 
 from duologue.runtime.layers import LayeredClient, SessionLayer, wrap_sessions
 from duologue.runtime.protocol_link import ProtocolLink
-from duologue.runtime.provider import ProviderClient, ProviderLink
+from duologue.runtime.provider_client import ProviderClient
+from duologue.runtime.provider_link import ProviderLink
 from duologue.runtime.sequencer import ResponseSequencer
 
 __all__ = [

@@ -16,7 +16,7 @@ from duologue.messages import ClientMessage, InputAudioAppend, OutputAudioDelta,
 from duologue.messages.base import Meta, set_meta
 from duologue.options import SessionOptions
 from duologue.protocols import Protocol, ProtocolState
-from duologue.runtime.provider import DELTAS, ProviderLink
+from duologue.runtime.provider_link import DELTAS, ProviderLink
 from duologue.transports import Closed, Frame, Transport
 
 
@@ -153,6 +153,10 @@ class ProtocolLink(ProviderLink):
         else:
             self._transport.write(frame)
         return not self._transport.congested
+
+    @property
+    def _is_congested(self) -> bool:
+        return self._transport.congested
 
     async def _flush(self) -> None:
         if not self._transport.congested:

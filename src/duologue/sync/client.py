@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, final
 from duologue import client as asynchronous
 from duologue import messages as m
 from duologue.errors import InvalidInput
+from duologue.formats import AudioFormat
 from duologue.link import FunctionInvoker, Link
 from duologue.middleware.function_invocation import FunctionInvocation, FunctionInvocationLayer
 from duologue.options import SessionOptions, Unsupported
@@ -117,6 +118,10 @@ class RealtimeClient(Verbs[str]):
 
     def _submit(self, *messages: m.ClientMessage) -> str:
         return self.session._submit(*messages)
+
+    def send_audio(self, audio: bytes, format: AudioFormat | None = None) -> str:
+        """Stream the user's audio, as `Session.send_audio`: without waiting for each piece."""
+        return self.session.send_audio(audio, format)
 
     def drain(self) -> None:
         """Wait until everything that was sent has left, as `Session.drain`."""

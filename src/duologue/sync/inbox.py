@@ -10,8 +10,9 @@ from collections import deque
 from duologue.errors import ConcurrentRead, SessionEnded
 from duologue.link import Link, Receiver
 from duologue.message_buffer import MAX_BYTES, MAX_MESSAGES, MessageBuffer, size_of
-from duologue.messages.base import ServerMessage
+from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.runtime import SessionLayer
+from duologue.sync.audio_sender import AudioSender
 from duologue.sync.loop_thread import LoopThread
 from duologue.sync.waiting import wait_for
 
@@ -174,16 +175,33 @@ def _nothing() -> None:
 
 
 class HandoverLayer(SessionLayer):
-    """The outermost layer of a session that a thread reads: what arrives goes to `inbox`, and no further."""
+    """The outermost layer of a session that threads use.
+
+    Attributes:
+        inbox: Gets what arrives, which goes no further.
+        audio: Takes audio from threads that do not wait for it. Whatever is sent otherwise goes out behind that.
+    """
 
     def __init__(self, inner: Link, thread: LoopThread) -> None:
         super().__init__(inner)
         self.inbox = ThreadInbox(thread, inner)
+        self.audio = AudioSender(thread, inner)
         self._open_links = thread.open_links
 
     def connect(self, receiver: Receiver) -> None:
         self._open_links.add(self)
         super().connect(receiver)
+
+    async def send(self, message: ClientMessage) -> str:
+        await self.audio.flush()
+        return await self.inner.send(message)
+
+    async def drain(self) -> None:
+        await self.audio.flush()
+        await super().drain()
+
+    async def aclose(self) -> None:
+        await self.audio.finish(super().aclose)
 
     def received(self, message: ServerMessage) -> None:
         self.inbox.received(message)

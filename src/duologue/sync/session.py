@@ -9,10 +9,12 @@ from duologue import messages as m
 from duologue.capabilities import Capabilities
 from duologue.client import RealtimeClient
 from duologue.errors import InvalidInput, SessionClosed, SessionEnded
+from duologue.formats import AudioFormat
 from duologue.link import ProviderMetadata, Service
+from duologue.messages.field_types import check_fields
 from duologue.options import SessionOptions, Unsupported
 from duologue.runtime import LayeredClient
-from duologue.session import RealtimeSession
+from duologue.session import RealtimeSession, audio_ids
 from duologue.sync.inbox import HandoverLayer
 from duologue.sync.loop_thread import LoopThread
 from duologue.sync.process import forget_client, thread_of
@@ -73,9 +75,10 @@ def close(client: RealtimeClient) -> None:
 class Session(Verbs[str]):
     """One conversation with a model: send messages and iterate over messages, in threads.
 
-    Made by `connect`. Any number of threads may send; one at a time may read. Every call waits for its result, and
-    Ctrl-C gets through. Iteration ends quietly only when our side closed the session; anything else raises the
-    `SessionEnded` that `ended` holds. After a fork it belongs to the parent: in the child it raises `InvalidInput`.
+    Made by `connect`. Any number of threads may send; one at a time may read. Every call but `send_audio` waits for
+    its result, and Ctrl-C gets through. Iteration ends quietly only when our side closed the session; anything else
+    raises the `SessionEnded` that `ended` holds. After a fork it belongs to the parent: in the child it raises
+    `InvalidInput`.
     """
 
     def __init__(self, session: RealtimeSession, handover: HandoverLayer, thread: LoopThread) -> None:
@@ -132,6 +135,25 @@ class Session(Verbs[str]):
 
     def _submit(self, *messages: m.ClientMessage) -> str:
         return self._thread.run(lambda: self._session._submit(*messages))
+
+    def send_audio(self, audio: bytes, format: AudioFormat | None = None) -> str:
+        """Stream the user's audio: whole samples in `format`, which is the session's input format when left out.
+
+        The only call that does not wait until the provider takes it, unless more than 64 KiB are on their way. It goes
+        out in order, and before whatever is sent next. What goes wrong with it is raised by the next call that sends,
+        or by `drain`.
+
+        Raises:
+            InvalidInput: It is no audio, or this is the wrong thread or process. Nothing was sent.
+            SessionEnded: The session is over.
+        """
+        message_id = f"audio_{next(audio_ids)}"
+        message = m.InputAudioAppend(id=message_id, audio=audio, format=format)
+        check_fields(message)
+        if self.ended is not None:
+            raise self.ended.with_traceback(None)
+        self._handover.audio.put(message)
+        return message_id
 
     def drain(self) -> None:
         """Wait until everything that was sent has left, response requests that wait for their turn included.

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from duologue import messages as m
-from duologue.audio import silent_bytes
-from duologue.formats import AudioFormat
+from duologue.formats import AudioFormat, silence_of
 from duologue.lifecycle import ResponseBuilder
 from duologue.messages.base import ServerMessage
 
@@ -61,7 +60,7 @@ class ScriptedReply:
         def sound(response: ResponseBuilder, format: AudioFormat | None) -> list[ServerMessage]:
             if format is None:
                 return []
-            return _deltas(response, format, silent_bytes(format, format.bytes_for(duration_ms)))
+            return _deltas(response, format, silence_of(format, duration_ms))
 
         return cls.text(text) + cls(steps=(sound,))
 

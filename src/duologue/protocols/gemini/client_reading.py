@@ -8,12 +8,12 @@ from duologue import messages as m
 from duologue.content import ImageContent
 from duologue.formats import PCM16_16K
 from duologue.messages.base import ClientMessage
+from duologue.protocols.base64_text import decode_base64
 from duologue.protocols.gemini import client_frames as wire
 from duologue.protocols.gemini.content_frames import Blob
 from duologue.protocols.gemini.contents import read_audio, read_content, read_result
 from duologue.protocols.gemini.dialect import GeminiDialect
 from duologue.protocols.gemini.setup_reading import read_setup, read_update
-from duologue.protocols.openai.base64_audio import decode_base64
 
 
 def read_client_frame(frame: wire.ClientFrame, dialect: GeminiDialect) -> list[ClientMessage]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from duologue.content import ErrorDetail
 from duologue.errors import ConnectRefused, CutOff, Expired, HungUp, SessionEnded
-from duologue.protocols.openai.close_codes import describe_close
+from duologue.protocols.close_codes import describe_close
 from duologue.transports.base import Closed
 
 

@@ -13,10 +13,10 @@ from duologue.content import AudioContent, Content, ImageContent, RawContent, Te
 from duologue.errors import UnsupportedOperation
 from duologue.formats import PCM16_16K, PCM16_24K, AudioFormat
 from duologue.items import FunctionCall, FunctionResult, Item, MessageItem, RawItem
+from duologue.protocols.base64_text import decode_base64, encode_base64
 from duologue.protocols.gemini import content_frames as wire
 from duologue.protocols.gemini.values import read_audio_type, write_audio_type
-from duologue.protocols.openai.base64_audio import decode_base64, encode_base64
-from duologue.protocols.openai.values import as_object
+from duologue.protocols.json_values import as_object
 from duologue.tools import Scheduling
 
 _SCHEDULINGS: dict[Scheduling, str] = {"interrupt": "INTERRUPT", "when_idle": "WHEN_IDLE", "silent": "SILENT"}

@@ -13,11 +13,12 @@ from duologue import messages as m
 from duologue.capabilities import check_message
 from duologue.content import ErrorDetail
 from duologue.errors import InvalidInput, UnsupportedOperation
-from duologue.formats import PCM16_24K
+from duologue.formats import PCM16_24K, silence_of
 from duologue.items import FunctionResult, Item
 from duologue.lifecycle import new_id
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import OFF, ServerTurnDetection, SessionOptions
+from duologue.protocols.base64_text import encode_base64
 from duologue.protocols.gemini.answers import Answers
 from duologue.protocols.gemini.calls import Calls, UnknownCall
 from duologue.protocols.gemini.capabilities import gemini_capabilities
@@ -30,8 +31,6 @@ from duologue.protocols.gemini.prompts import Prompts
 from duologue.protocols.gemini.setup_writing import write_update
 from duologue.protocols.gemini.user_speech import UserSpeech
 from duologue.protocols.gemini.values import write_audio_type
-from duologue.protocols.openai.base64_audio import encode_base64
-from duologue.protocols.openai.commands import silence_of
 from duologue.tools import FunctionTool
 from duologue.transports.base import Frame
 

@@ -7,14 +7,14 @@ from duologue.errors import CutOff, HungUp, SessionEnded
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.base import Protocol, ProtocolState
+from duologue.protocols.close_codes import describe_close
 from duologue.protocols.gemini.client_frames import ClientFrame
 from duologue.protocols.gemini.client_reading import read_client_frame
 from duologue.protocols.gemini.decoding import FrameDecoder, UnreadableFrame, decode_object
 from duologue.protocols.gemini.dialect import GEMINI, GeminiDialect
 from duologue.protocols.gemini.server_frames import encode_server_frame
 from duologue.protocols.gemini.server_writing import FrameWriter
-from duologue.protocols.openai.close_codes import describe_close
-from duologue.protocols.openai.values import as_text
+from duologue.protocols.json_values import as_text
 from duologue.transports.base import Closed, Frame
 
 _decoder = FrameDecoder(ClientFrame)

@@ -7,13 +7,13 @@ from typing import Any
 
 from duologue import messages as m
 from duologue.messages.base import ServerMessage
+from duologue.protocols.base64_text import encode_base64
 from duologue.protocols.gemini import server_frames as wire
 from duologue.protocols.gemini.content_frames import Blob, Content, FunctionCall, Part
 from duologue.protocols.gemini.contents import read_arguments
 from duologue.protocols.gemini.usage import write_usage
 from duologue.protocols.gemini.values import write_audio_type, write_duration
-from duologue.protocols.openai.base64_audio import encode_base64
-from duologue.protocols.openai.values import JsonObject
+from duologue.protocols.json_values import JsonObject
 
 _REASONS = {"content_filter": "GENERATED_CONTENT_SAFETY"}
 _UNKNOWN_REASON = "RESPONSE_REJECTED"

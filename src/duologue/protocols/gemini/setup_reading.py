@@ -10,7 +10,7 @@ from duologue.protocols.gemini.content_frames import Content
 from duologue.protocols.gemini.decoding import in_camel_case
 from duologue.protocols.gemini.dialect import GeminiDialect
 from duologue.protocols.gemini.tools import read_tools
-from duologue.protocols.openai.values import JsonObject, as_float, as_int, as_object, as_objects, as_text, as_texts
+from duologue.protocols.json_values import JsonObject, as_float, as_int, as_object, as_objects, as_text, as_texts
 
 
 def read_setup(setup: JsonObject, dialect: GeminiDialect) -> SessionOptions:

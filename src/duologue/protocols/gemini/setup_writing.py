@@ -12,7 +12,7 @@ from duologue.protocols.gemini.client_frames import ContextTools, ContextUpdate
 from duologue.protocols.gemini.content_frames import Content, Part
 from duologue.protocols.gemini.dialect import GeminiDialect
 from duologue.protocols.gemini.tools import write_tools
-from duologue.protocols.openai.values import JsonObject, overlaid, put
+from duologue.protocols.json_values import JsonObject, overlaid, put
 
 _BUDGETS = {"none": 0, "minimal": 512, "low": 1_024, "medium": 8_192, "high": 24_576, "xhigh": 32_768}
 

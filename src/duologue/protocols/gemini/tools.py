@@ -7,7 +7,7 @@ from typing import Any
 
 from duologue.errors import InvalidTool, UnsupportedOperation
 from duologue.protocols.gemini.dialect import GeminiDialect
-from duologue.protocols.openai.values import JsonObject, as_object, as_objects, as_text
+from duologue.protocols.json_values import JsonObject, as_object, as_objects, as_text
 from duologue.tools import FunctionTool, Tool
 
 _BLOCKING, _BACKGROUND = "BLOCKING", "NON_BLOCKING"

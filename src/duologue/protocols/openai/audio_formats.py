@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from duologue.formats import PCM16_8K, PCM16_16K, PCM16_24K, PCMA, PCMU, AudioFormat
+from duologue.protocols.json_values import JsonObject, as_int, as_object
 from duologue.protocols.openai.dialect import Dialect
-from duologue.protocols.openai.values import JsonObject, as_int, as_object
 
 _MEDIA_TYPES = {"pcm16": "audio/pcm", "pcmu": "audio/pcmu", "pcma": "audio/pcma"}
 _G711 = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from duologue.protocols.openai.values import JsonObject
+from duologue.protocols.json_values import JsonObject
 
 
 class ClientEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

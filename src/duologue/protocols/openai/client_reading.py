@@ -12,14 +12,14 @@ from duologue.content import ImageContent, TextContent
 from duologue.items import Item, McpApprovalResponse, MessageItem
 from duologue.messages.base import ClientMessage
 from duologue.options import SessionOptions
+from duologue.protocols.base64_text import decode_base64
+from duologue.protocols.json_values import as_object
 from duologue.protocols.openai import client_events as wire
 from duologue.protocols.openai.audio_formats import default_pcm
-from duologue.protocols.openai.base64_audio import decode_base64
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.items import read_item
 from duologue.protocols.openai.requests import read_request
 from duologue.protocols.openai.session_reading import read_session, unread_fields, with_rate
-from duologue.protocols.openai.values import as_object
 
 
 def read_client_event(event: wire.ClientEvent, dialect: Dialect) -> ClientMessage:

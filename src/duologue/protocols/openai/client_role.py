@@ -18,9 +18,10 @@ from duologue.formats import PCM16_24K
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.base import Protocol, ProtocolState
+from duologue.protocols.base64_text import decode_base64
+from duologue.protocols.json_values import JsonObject, as_float, as_object, as_text
 from duologue.protocols.openai import server_events as wire
 from duologue.protocols.openai.audio_formats import bare_pcm
-from duologue.protocols.openai.base64_audio import decode_base64
 from duologue.protocols.openai.beta_names import ALL_SERVER_EVENTS, BETA_EVENTS
 from duologue.protocols.openai.close_codes import session_end
 from duologue.protocols.openai.commands import CommandWriter, begins_response, encode_append, encode_event, raw_frame
@@ -38,7 +39,6 @@ from duologue.protocols.openai.session_reading import may_answer, read_session, 
 from duologue.protocols.openai.told_items import ToldItems
 from duologue.protocols.openai.unsaid import Acknowledgements, LateAudioDone
 from duologue.protocols.openai.usage import read_usage
-from duologue.protocols.openai.values import JsonObject, as_float, as_object, as_text
 from duologue.transports.base import Closed, Frame
 
 _decoder: EventDecoder[Any] = EventDecoder(ALL_SERVER_EVENTS)

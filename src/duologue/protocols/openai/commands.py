@@ -10,17 +10,17 @@ import pybase64
 
 from duologue import messages as m
 from duologue.errors import InvalidInput, UnsupportedOperation
-from duologue.formats import PCM16_24K, AudioFormat
+from duologue.formats import PCM16_24K, silence_of
 from duologue.items import McpApprovalResponse
 from duologue.messages.base import ClientMessage
 from duologue.options import OFF, SemanticTurnDetection, ServerTurnDetection, SessionOptions
-from duologue.protocols.openai.base64_audio import encode_base64
+from duologue.protocols.base64_text import encode_base64
+from duologue.protocols.json_values import JsonObject, as_object, put
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.items import write_added_item, write_item
 from duologue.protocols.openai.parts import check_approval_parts, check_item, check_session_parts, check_tool_parts
 from duologue.protocols.openai.requests import write_request
 from duologue.protocols.openai.session_writing import write_session
-from duologue.protocols.openai.values import JsonObject, as_object, put
 
 _DEFAULT_SILENCE_MS = 500
 _LONGEST_WAIT_MS = {"low": 8_000, "medium": 4_000, "auto": 4_000, "high": 2_000}
@@ -205,12 +205,6 @@ def _event(name: str, event_id: str | None, **fields: Any) -> JsonObject:
     put(event, "event_id", event_id)
     event.update(fields)
     return event
-
-
-def silence_of(audio: AudioFormat, duration_ms: float) -> bytes:
-    """Silence in that format."""
-    quiet = {"pcm16": b"\x00", "pcmu": b"\xff", "pcma": b"\xd5"}[audio.encoding]
-    return quiet * audio.bytes_for(duration_ms)
 
 
 _encode = msgspec.json.Encoder().encode

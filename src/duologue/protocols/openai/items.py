@@ -24,9 +24,9 @@ from duologue.items import (
     RawItem,
     Role,
 )
-from duologue.protocols.openai.base64_audio import encode_base64, read_base64
+from duologue.protocols.base64_text import encode_base64, read_base64
+from duologue.protocols.json_values import JsonObject, as_object, as_objects, as_text, put
 from duologue.protocols.openai.dialect import Dialect
-from duologue.protocols.openai.values import JsonObject, as_object, as_objects, as_text, put
 
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _AUDIO_PARTS = frozenset({"audio", "input_audio", "output_audio"})

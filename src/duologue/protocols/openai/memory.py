@@ -9,7 +9,7 @@ import msgspec
 from duologue import messages as m
 from duologue.content import AudioContent, ImageContent
 from duologue.items import Item, MessageItem
-from duologue.protocols.openai.values import JsonObject, as_text
+from duologue.protocols.json_values import JsonObject, as_text
 
 _REMEMBERED = 64
 _MOST_BYTES = 1 << 20  # of audio and pictures in the messages that are kept

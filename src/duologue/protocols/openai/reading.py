@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 from duologue import messages as m
 from duologue.items import FunctionResult, Item, MessageItem
 from duologue.messages.base import ServerMessage
+from duologue.protocols.json_values import as_float, as_int, as_objects, as_text
 from duologue.protocols.openai import server_events as wire
 from duologue.protocols.openai.beta_names import ALIASES
 from duologue.protocols.openai.items import read_item, read_part
 from duologue.protocols.openai.responses import read_error_detail
 from duologue.protocols.openai.usage import read_logprobs, read_usage
-from duologue.protocols.openai.values import as_float, as_int, as_objects, as_text
 
 Reader = Callable[[Any], list[ServerMessage]]
 AnyReader = TypeVar("AnyReader", bound=Callable[..., list[ServerMessage]])

@@ -6,6 +6,16 @@ from typing import Any
 
 from duologue import messages as m
 from duologue.formats import PCM16_24K
+from duologue.protocols.json_values import (
+    JsonObject,
+    as_bool,
+    as_object,
+    as_objects,
+    as_text,
+    overlaid,
+    put,
+    text_map,
+)
 from duologue.protocols.openai.audio_formats import flat_format, read_format, write_format
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.items import read_item, write_added_item
@@ -18,16 +28,6 @@ from duologue.protocols.openai.session_writing import (
     write_voice,
 )
 from duologue.protocols.openai.tools import read_tool_choice, read_tools, write_tool, write_tool_choice
-from duologue.protocols.openai.values import (
-    JsonObject,
-    as_bool,
-    as_object,
-    as_objects,
-    as_text,
-    overlaid,
-    put,
-    text_map,
-)
 
 _READ = frozenset(
     {

@@ -7,13 +7,13 @@ from typing import Any
 from duologue import messages as m
 from duologue.content import ErrorDetail
 from duologue.formats import AudioFormat
+from duologue.protocols.json_values import JsonObject, as_object, as_objects, as_text, put, text_map
 from duologue.protocols.openai.audio_formats import flat_format, read_format, write_format
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.items import read_item, write_told_item
 from duologue.protocols.openai.session_reading import read_max_tokens, read_modalities, read_voice
 from duologue.protocols.openai.session_writing import write_max_tokens, write_modalities, write_voice
 from duologue.protocols.openai.usage import read_usage, write_usage
-from duologue.protocols.openai.values import JsonObject, as_object, as_objects, as_text, put, text_map
 
 
 def read_response(

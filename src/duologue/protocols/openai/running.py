@@ -7,7 +7,7 @@ from typing import Any
 from duologue import messages as m
 from duologue.content import ErrorDetail
 from duologue.formats import AudioFormat
-from duologue.protocols.openai.values import JsonObject, as_object, as_text
+from duologue.protocols.json_values import JsonObject, as_object, as_text
 
 REQUEST_TAG = "duologue_request"
 """The key in a response's metadata that holds the id of what asked for it."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from duologue.protocols.openai.values import JsonObject
+from duologue.protocols.json_values import JsonObject
 
 
 class ServerEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,9 +13,9 @@ from duologue.lifecycle import new_id
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.base import Protocol, ProtocolState
+from duologue.protocols.close_codes import describe_close
 from duologue.protocols.openai.client_events import CLIENT_EVENTS
 from duologue.protocols.openai.client_reading import read_client_event
-from duologue.protocols.openai.close_codes import describe_close
 from duologue.protocols.openai.decoding import EventDecoder, UnknownEvent, UnreadableFrame, decode_object
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.dialects import OPENAI

@@ -19,10 +19,7 @@ from duologue.options import (
     Transcription,
     TurnDetection,
 )
-from duologue.protocols.openai.audio_formats import NOT_KNOWN, BarePcm, read_format
-from duologue.protocols.openai.dialect import Dialect
-from duologue.protocols.openai.tools import read_tool_choice, read_tools
-from duologue.protocols.openai.values import (
+from duologue.protocols.json_values import (
     JsonObject,
     as_bool,
     as_float,
@@ -32,6 +29,9 @@ from duologue.protocols.openai.values import (
     as_texts,
     text_map,
 )
+from duologue.protocols.openai.audio_formats import NOT_KNOWN, BarePcm, read_format
+from duologue.protocols.openai.dialect import Dialect
+from duologue.protocols.openai.tools import read_tool_choice, read_tools
 from duologue.tools import FunctionTool, Tool
 
 _KINDS = {"realtime": "conversation"}

@@ -14,10 +14,10 @@ from duologue.options import (
     Transcription,
     TurnDetection,
 )
+from duologue.protocols.json_values import JsonObject, overlaid, put
 from duologue.protocols.openai.audio_formats import flat_format, write_format
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.tools import write_tool, write_tool_choice
-from duologue.protocols.openai.values import JsonObject, overlaid, put
 
 _KINDS = {"conversation": "realtime"}
 

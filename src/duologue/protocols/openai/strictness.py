@@ -10,6 +10,7 @@ import msgspec
 from duologue import messages as m
 from duologue.items import MessageItem, RawItem
 from duologue.messages.base import ClientMessage
+from duologue.protocols.json_values import JsonObject, as_object
 from duologue.protocols.openai import client_events as wire
 from duologue.protocols.openai.decoding import UNREADABLE, EventDecoder, UnknownEvent
 from duologue.protocols.openai.dialect import Dialect
@@ -17,7 +18,6 @@ from duologue.protocols.openai.items import write_item
 from duologue.protocols.openai.requests import write_request
 from duologue.protocols.openai.session_reading import read_voice
 from duologue.protocols.openai.session_writing import write_session
-from duologue.protocols.openai.values import JsonObject, as_object
 from duologue.transports.base import Frame
 
 _REQUIRED: dict[type[wire.ClientEvent], tuple[str, ...]] = {

@@ -6,8 +6,7 @@ from typing import Literal, cast
 
 from duologue.errors import InvalidTool
 from duologue.options import FunctionChoice, McpChoice, ToolChoice
-from duologue.protocols.openai.dialect import Dialect
-from duologue.protocols.openai.values import (
+from duologue.protocols.json_values import (
     JsonObject,
     as_bool,
     as_object,
@@ -17,6 +16,7 @@ from duologue.protocols.openai.values import (
     put,
     text_map,
 )
+from duologue.protocols.openai.dialect import Dialect
 from duologue.secret import Secret
 from duologue.tools import FunctionTool, McpApprovalFilter, McpServerTool, Tool
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from duologue import messages as m
 from duologue.lifecycle import new_id
+from duologue.protocols.json_values import put
 from duologue.protocols.openai import server_events as wire
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.usage import write_logprobs, write_transcription_usage, write_usage
-from duologue.protocols.openai.values import put
 
 _REMEMBERED = 64  # items whose words have begun
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from duologue import messages as m
 from duologue.content import TokenCounts, Usage
-from duologue.protocols.openai.values import JsonObject, as_float, as_int, as_object, as_objects, as_text, put
+from duologue.protocols.json_values import JsonObject, as_float, as_int, as_object, as_objects, as_text, put
 
 
 def read_usage(value: object) -> Usage | None:

@@ -10,8 +10,9 @@ from msgspec import UNSET, UnsetType
 from duologue import messages as m
 from duologue.lifecycle import new_id
 from duologue.messages.base import ServerMessage
+from duologue.protocols.base64_text import encode_base64
+from duologue.protocols.json_values import JsonObject, put
 from duologue.protocols.openai import server_events as wire
-from duologue.protocols.openai.base64_audio import encode_base64
 from duologue.protocols.openai.beta_names import BETA_EVENTS
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.items import write_output_part, write_told_item
@@ -19,7 +20,6 @@ from duologue.protocols.openai.responses import write_error_detail, write_respon
 from duologue.protocols.openai.session_writing import write_session
 from duologue.protocols.openai.transcript_writing import TranscriptWriter
 from duologue.protocols.openai.usage import write_usage
-from duologue.protocols.openai.values import JsonObject, put
 
 _CODES = {"response_active": "conversation_already_has_active_response"}
 _TYPES = {"server": "server_error", "rate_limited": "rate_limit_error"}

@@ -10,11 +10,10 @@ from typing import TypeVar
 import pytest
 
 from duologue import messages as m
-from duologue.audio.samples import silent_bytes
 from duologue.capabilities import Capabilities
 from duologue.client import RealtimeClient
 from duologue.conversation import Conversation
-from duologue.formats import PCM16_24K, AudioFormat
+from duologue.formats import PCM16_24K, AudioFormat, silence_of
 from duologue.messages.base import ServerMessage
 from duologue.options import OFF, SessionOptions
 from duologue.session import RealtimeSession
@@ -139,7 +138,7 @@ class Talk:
     def silence(self, ms: float | None = None) -> bytes:
         """Silence in the session's format."""
         wanted = self.harness.silence_ms if ms is None else ms
-        return silent_bytes(self.input_format, self.input_format.bytes_for(wanted))
+        return silence_of(self.input_format, wanted)
 
     async def play(self, audio: bytes) -> None:
         """Stream audio to the session, as a microphone does."""

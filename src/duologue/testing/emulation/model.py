@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from duologue import messages as m
 from duologue.errors import SpeechFailed
 from duologue.local.engine import EngineSettings, LocalEngine
+from duologue.local.runner import EngineRunner
+from duologue.messages.base import ServerMessage
 from duologue.options import SessionOptions
 from duologue.speech.responder import Responder, ResponderEvent, ResponderRequest, TextChunk
 from duologue.testing.emulation.rules import WireChecks
@@ -41,16 +43,28 @@ class EmulatedModel:
         self._lead_ms = lead_ms
         self.text_to_speech = ToneTextToSpeech(word_ms)
 
-    def responder(self) -> Responder:
-        """The answers of one session."""
-        return self._new_responder()
-
     def speech_to_text(self) -> ScriptedSpeechToText:
         """The ears of one session."""
         return ScriptedSpeechToText(self._hears)
 
-    def engine(self, options: SessionOptions, responder: Responder) -> LocalEngine:
-        """The state machine of one session."""
+    def runner(
+        self,
+        options: SessionOptions,
+        ears: ScriptedSpeechToText,
+        *,
+        said: Callable[[list[ServerMessage]], None],
+        failed: Callable[[BaseException], None],
+    ) -> EngineRunner:
+        """A session with these options, that is not open yet.
+
+        Raises:
+            InvalidInput: The options do not make sense.
+        """
+        responder = self._new_responder()
+        engine = self._engine(options, responder)
+        return EngineRunner(engine, ears, responder, self.text_to_speech, said=said, failed=failed)
+
+    def _engine(self, options: SessionOptions, responder: Responder) -> LocalEngine:
         settings = EngineSettings(
             make_detector=LoudnessDetector,
             expects=responder.expects,

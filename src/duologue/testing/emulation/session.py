@@ -80,11 +80,7 @@ class EmulatedSession(ABC):
         Raises:
             InvalidInput: The options do not make sense.
         """
-        responder = self._model.responder()
-        engine = self._model.engine(options, responder)
-        self._runner = EngineRunner(
-            engine, self._ears, responder, self._model.text_to_speech, said=self.say, failed=self._fail
-        )
+        self._runner = self._model.runner(options, self._ears, said=self.say, failed=self._fail)
         self._runner.open()
         return self._runner
 

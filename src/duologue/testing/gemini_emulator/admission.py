@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from duologue.lifecycle import new_id
-from duologue.protocols.openai.values import JsonObject, as_int, as_object, as_text
+from duologue.protocols.json_values import JsonObject, as_int, as_object, as_text
 from duologue.testing.loopback import HandshakeRequest, HttpRequest, HttpResponse, Refusal
 
 _METHODS = ("BidiGenerateContent", "BidiGenerateContentConstrained")

@@ -17,7 +17,7 @@ from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions, Transcription
 from duologue.protocols.gemini import GeminiDialect, GeminiServerProtocol
 from duologue.protocols.gemini.decoding import in_camel_case
-from duologue.protocols.openai.values import as_object
+from duologue.protocols.json_values import as_object
 from duologue.testing.emulation.model import EmulatedModel
 from duologue.testing.emulation.session import EmulatedSession, JsonObject
 from duologue.testing.gemini_emulator.admission import Token

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,14 +36,22 @@ class Admission:
         self._api_key = api_key
         self._secrets: dict[str, _Secret] = {}
 
-    def admit(self, request: HandshakeRequest) -> Refusal | str | None:
-        """A refusal, or the subprotocol of the connection."""
+    def admit(self, request: HandshakeRequest, calls: Container[str]) -> Refusal | str | None:
+        """A refusal, or the subprotocol of the connection.
+
+        Args:
+            request: The handshake.
+            calls: Those that can be joined.
+        """
         key = _key_of(request)
         secret = self._secrets.get(key or "")
         if secret is not None and secret.expires_at < time.time():
             return _error(401, "invalid_api_key", "The client secret has expired.")
         if self._api_key is not None and key != self._api_key and secret is None:
             return _error(401, "invalid_api_key", "Incorrect API key provided.")
+        call_id = request.query.get("call_id")
+        if call_id is not None and call_id not in calls:
+            return _error(404, "call_not_found", f"No session found for call_id {call_id}.")
         return _SUBPROTOCOL if _SUBPROTOCOL in request.subprotocols else None
 
     def session_of(self, request: HandshakeRequest) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from duologue.testing.emulation.emulator import Emulator
 from duologue.testing.emulation.model import EmulatedModel, Replies
 from duologue.testing.loopback import HandshakeRequest, HttpRequest, HttpResponse, LoopbackConnection, Refusal
 from duologue.testing.openai_emulator.admission import Admission
+from duologue.testing.openai_emulator.calls import EmulatedCall
 from duologue.testing.openai_emulator.session import OpenAIEmulatedSession
 
 
@@ -69,20 +70,43 @@ class OpenAIEmulator(Emulator[OpenAIEmulatedSession]):
         self._options = _defaults(dialect).merged(options)
         self._admission = Admission(api_key)
         self._errors: deque[m.ErrorDetail] = deque()
+        self._calls: dict[str, EmulatedCall] = {}
 
     def fail_opening(self, error: m.ErrorDetail, *, times: int = 1) -> None:
         """Send an ``error`` in place of ``session.created`` to the next `times` connections, then hang up (1011)."""
         self._errors.extend([error] * times)
 
+    async def hold_call(self, call_id: str, options: SessionOptions | None = None) -> EmulatedCall:
+        """Begin a call, of WebRTC or a telephone, that clients join with its `call_id`. Others are refused with 404.
+
+        Await it, and what the call has to be awaited for, on the emulator's event loop: in a test without one,
+        ``emulator.run(emulator.hold_call("rtc_1"))``.
+
+        Args:
+            call_id: Its name. A call that has the name already ends.
+            options: What its session is like at first.
+        """
+        if call_id in self._calls:
+            await self._calls[call_id].aclose()
+        call = EmulatedCall(call_id, self._model, self._options.merged(options))
+        self._calls[call_id] = call
+        return call
+
+    async def aclose(self) -> None:
+        for call in self._calls.values():
+            await call.aclose()
+        await super().aclose()
+
     def admit(self, request: HandshakeRequest) -> Refusal | str | None:
-        return self._admission.admit(request)
+        return self._admission.admit(request, [name for name, call in self._calls.items() if not call.is_over])
 
     def answer_http(self, request: HttpRequest) -> HttpResponse | None:
         return self._admission.answer(request)
 
     def new_session(self, connection: LoopbackConnection, on_event: Callable[[str], None]) -> OpenAIEmulatedSession:
         options = self._options_for(connection.request)
-        return OpenAIEmulatedSession(connection, self._dialect, self._model, options, on_event)
+        call = self._calls.get(connection.request.query.get("call_id", ""))
+        return OpenAIEmulatedSession(connection, self._dialect, self._model, options, on_event, call)
 
     def greet(self, session: OpenAIEmulatedSession, request: HandshakeRequest) -> None:
         session.open(self._errors.popleft() if self._errors else None)

@@ -12,18 +12,22 @@ from duologue.options import SessionOptions
 from duologue.protocols.openai import Dialect, OpenAIServerProtocol
 from duologue.testing.emulation.model import EmulatedModel
 from duologue.testing.emulation.session import EmulatedSession, JsonObject
+from duologue.testing.openai_emulator.calls import EmulatedCall
 from duologue.testing.openai_emulator.habits import Habits
-from duologue.transports import Frame, Transport
+from duologue.transports import Closed, Frame, Transport
 
 
 class OpenAIEmulatedSession(EmulatedSession):
     """The server's side of one connection. Its events are called by their types.
+
+    With `call` it is one of those that have joined that: the session is the call's.
 
     Args:
         transport: The connection.
         dialect: How the server says things.
         model: Who answers.
         options: The session's options before the client states any.
+        call: The call that the connection joins.
         on_event: Told the type of every event that has arrived or is about to leave, before anything is done about it.
     """
 
@@ -34,18 +38,24 @@ class OpenAIEmulatedSession(EmulatedSession):
         model: EmulatedModel,
         options: SessionOptions,
         on_event: Callable[[str], None] = lambda event_type: None,
+        call: EmulatedCall | None = None,
     ) -> None:
         self._protocol = OpenAIServerProtocol(dialect)
         super().__init__(transport, self._protocol, model, on_event)
         self._dialect = dialect
         self._options = options
         self._habits = Habits(dialect)
+        self._call = call
         self._is_refused = False
 
     def open(self, error: m.ErrorDetail | None = None) -> None:
         """Greet the client: with ``session.created``, or with an error in its place."""
         if error is None:
-            self.begin(self._options)
+            if self._call is None:
+                self.begin(self._options)
+            else:
+                self._call.joined.append(self)
+                self.say([self._call.greeting])
             self.send(*self._habits.after_greeting())
         else:
             self._is_refused = True
@@ -72,8 +82,17 @@ class OpenAIEmulatedSession(EmulatedSession):
             return
         if not isinstance(message, m.SessionUpdate):
             check_message(message, self._dialect.capabilities, self._dialect.provider)
-        if not self._habits.is_only_noted(message) and self._runner is not None:
+        if self._habits.is_only_noted(message):
+            return
+        if self._call is not None:
+            self._call.send(message, self)
+        elif self._runner is not None:
             self._runner.send(message)
+
+    def connection_closed(self, how: Closed) -> None:
+        if self._call is not None:
+            self._call.joined.remove(self)
+        super().connection_closed(how)
 
     def _take_unknown(self, message: m.RawClientMessage) -> None:
         event_type = message.data.get("type") if isinstance(message.data, dict) else None

@@ -1,4 +1,4 @@
-"""Audio in base64. Standard and URL-safe alphabets are read; the standard one is written."""
+"""Bytes as base64. Standard and URL-safe alphabets are read; the standard one is written."""
 
 from __future__ import annotations
 

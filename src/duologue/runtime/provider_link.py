@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-import weakref
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -14,17 +13,8 @@ from typing import Any
 from msgspec.structs import force_setattr, replace
 
 from duologue import messages as m
-from duologue.capabilities import Capabilities, check_message, check_options
-from duologue.client import RealtimeClient
-from duologue.errors import (
-    ConnectRefused,
-    DuologueError,
-    InvalidAudio,
-    InvalidInput,
-    SessionClosed,
-    SessionEnded,
-    SessionFailed,
-)
+from duologue.capabilities import Capabilities, check_message
+from duologue.errors import DuologueError, InvalidAudio, InvalidInput, SessionClosed, SessionEnded, SessionFailed
 from duologue.formats import PCM16_24K
 from duologue.link import Link, ProviderMetadata, Receiver
 from duologue.messages.base import ClientMessage, Meta, ServerMessage, set_meta
@@ -35,59 +25,6 @@ from duologue.runtime.sequencer import ResponseSequencer
 from duologue.runtime.turns import TurnTracker
 
 _ids = itertools.count(1)
-_NOT_THE_HANDLE = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"})
-"""Why a session may be refused although its handle is good."""
-
-
-class ProviderClient(RealtimeClient):
-    """A client at the bottom of a chain: it checks the options against what the provider can do.
-
-    Closing it ends the sessions that were opened through layers around it, too.
-    """
-
-    def __init__(self, *, defaults: SessionOptions | None = None) -> None:
-        super().__init__(defaults=defaults)
-        self._links: weakref.WeakSet[Link] = weakref.WeakSet()
-        self._closed = False
-
-    async def open_session(self, options: SessionOptions) -> Link:
-        if options.resume is None or not options.history:
-            return await self._open_checked(options)
-        if self.capabilities(options).resumption:
-            try:
-                return await self._open_checked(replace(options, history=None))
-            except ConnectRefused as refused:
-                if refused.retryable or refused.close_code is None or refused.code in _NOT_THE_HANDLE:
-                    raise
-        return await self._open_checked(replace(options, resume=None))
-
-    async def _open_checked(self, options: SessionOptions) -> Link:
-        self._check_open()
-        carried, dropped = check_options(options, self.capabilities(options), self.metadata.provider)
-        link = await self.open_link(carried, dropped)
-        if self._closed:
-            await link.aclose()
-        self._check_open()
-        self._links.add(link)
-        return link
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise InvalidInput("This client is closed, and its sessions with it. Make a new one.")
-
-    async def aclose(self) -> None:
-        self._closed = True
-        await super().aclose()
-        await asyncio.gather(*(link.aclose() for link in list(self._links)))
-
-    @abstractmethod
-    async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
-        """Open a session with options that were checked. Cancellation must leave nothing behind.
-
-        Args:
-            options: What to ask for.
-            dropped: The preferences that were left out, for `Link.dropped`.
-        """
 
 
 class ProviderLink(Link):
@@ -133,6 +70,7 @@ class ProviderLink(Link):
         self._idle = asyncio.Event()  # no response request waits
         self._idle.set()
         self._last_error: m.ErrorDetail | None = None
+        self._mask_error: Callable[[m.ErrorDetail], m.ErrorDetail] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     # --- for subclasses: the wire ---
@@ -142,9 +80,14 @@ class ProviderLink(Link):
         """Hand `message` to the wire, all or nothing, without waiting."""
 
     def _write_audio(self, message: m.InputAudioAppend) -> bool:
-        """The same for audio, which changes nothing else and comes often. Gives whether `_flush` would do nothing."""
+        """The same for audio, which changes nothing else and comes often. Gives whether `_flush` would not wait."""
         self._write(message)
-        return False
+        return not self._is_congested
+
+    @property
+    def _is_congested(self) -> bool:
+        """Whether `_flush` may wait for what was written."""
+        return True
 
     @abstractmethod
     async def _flush(self) -> None:
@@ -157,6 +100,10 @@ class ProviderLink(Link):
     def leave_truncation(self) -> None:
         """Truncate nothing after interruptions: the application does so by itself, as clients of a gateway do."""
         self._playback.truncates = False
+
+    def mask_errors(self, mask: Callable[[m.ErrorDetail], m.ErrorDetail]) -> None:
+        """Show what the provider says of errors as `mask` gives it: it may quote the key."""
+        self._mask_error = mask
 
     # --- what it is ---
 
@@ -201,11 +148,12 @@ class ProviderLink(Link):
         if type(message) is m.InputAudioAppend:
             if message.format is not None or len(message.audio) % 2:
                 self._check_audio(message)
-            if self._write_audio(message):
-                return message_id
+            taken = self._write_audio(message)
         else:
             self._accept(message)
-        await self._flush()
+            taken = not self._is_congested
+        if not taken:
+            await self._flush()
         return message_id
 
     async def drain(self) -> None:
@@ -307,6 +255,8 @@ class ProviderLink(Link):
             self._turns.mark(message)
             self._push(message)
             return
+        if self._mask_error is not None and (error := getattr(message, "error", None)) is not None:
+            force_setattr(message, "error", self._mask_error(error))
         self._note_options(message)
         shown, requests = self._sequencer.received(message)
         up, to_send = self._playback.received(message, self._clock())
