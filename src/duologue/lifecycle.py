@@ -90,29 +90,33 @@ class ResponseBuilder:
         """More words: of the transcript if the response speaks, else of the text."""
         if self._done or not text:
             return []
-        out = self._open_message() if self.open_item_id is None else []
-        self._text.append(text)
-        item_id, index = self.open_item_id or "", len(self._items)
-        out.append(self._text_delta(response_id=self.response_id, item_id=item_id, output_index=index, text=text))
-        return out
+        return [*self._open_message(), self.more_text(text)]
 
     def audio(self, audio: bytes) -> list[ServerMessage]:
-        """More audio, in the response's format."""
+        """More audio, in the response's format.
+
+        Raises:
+            ValueError: The response is text only.
+        """
         if self._done or not audio:
             return []
         if self._format is None:
             raise ValueError("A text response has no audio.")
-        out = self._open_message() if self.open_item_id is None else []
-        out.append(
-            m.OutputAudioDelta(
-                response_id=self.response_id,
-                item_id=self.open_item_id or "",
-                output_index=len(self._items),
-                audio=audio,
-                format=self._format,
-            )
+        return [*self._open_message(), self.more_audio(audio)]
+
+    def more_text(self, text: str) -> ServerMessage:
+        """`text` for a message item that is open already, which the caller has seen to."""
+        self._text.append(text)
+        item_id, index = self.open_item_id or "", len(self._items)
+        return self._text_delta(response_id=self.response_id, item_id=item_id, output_index=index, text=text)
+
+    def more_audio(self, audio: bytes) -> ServerMessage:
+        """`audio` for a message item that is open already, of a response that speaks."""
+        item_id, index, format = self.open_item_id or "", len(self._items), self._format
+        assert format is not None
+        return m.OutputAudioDelta(
+            response_id=self.response_id, item_id=item_id, output_index=index, audio=audio, format=format
         )
-        return out
 
     def reasoning(self, text: str) -> list[ServerMessage]:
         """More of the model's thoughts."""

@@ -96,6 +96,11 @@ class Answers:
         return self.builder.start()
 
     @property
+    def speaks(self) -> bool:
+        """Whether answers are audio; else they are text."""
+        return self._format is not None
+
+    @property
     def drops(self) -> bool:
         """Whether what comes is not wanted any more."""
         return self.phase is Phase.CANCELLED

@@ -105,18 +105,9 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
     # --- up ---
 
     def receive(self, frame: Frame) -> list[ServerMessage]:
-        builder = self._answers.builder
-        if builder is not None and builder.open_item_id is not None and type(frame) is bytes:
-            # More of what is being said, most of the time: told as `_read` would, with as few calls as can be.
-            shape = self._words_shape if len(frame) < LONG else self._audio_shape
-            if frame.startswith(shape.head) and frame.endswith(shape.tail) and not self._sending.waiting:
-                value = frame[shape.start : shape.end]
-                try:
-                    if len(frame) < LONG:
-                        return builder.text(_text_in(value))
-                    return builder.audio(b64decode(value, None, True))
-                except ValueError:
-                    pass
+        more = self.delta(frame)
+        if more is not None:
+            return [more]
         unknown: tuple[str, ...] = ()
         try:
             read = _decode(frame)
@@ -127,9 +118,28 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
                 return self._up([undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
         out = self._take_waiting() if self._sending.waiting else []
         out += self._read(read, unknown, frame)
-        if type(frame) is bytes and self._answers.builder is not None and self.state is ProtocolState.OPEN:
+        answers = self._answers
+        if type(frame) is bytes and answers.builder and answers.speaks and self.state is ProtocolState.OPEN:
             (self._words_shape if len(frame) < LONG else self._audio_shape).learn(frame, read)
         return self._up(out)
+
+    def delta(self, frame: Frame) -> ServerMessage | None:
+        """More of what is being said, which most frames are: what `_read` would tell, with as few calls as can be.
+
+        None: it may be something else, and nothing was done with it.
+        """
+        builder = self._answers.builder
+        if builder is None or builder.open_item_id is None or type(frame) is not bytes or self._sending.waiting:
+            return None
+        shape = self._words_shape if len(frame) < LONG else self._audio_shape
+        if not (frame.startswith(shape.head) and frame.endswith(shape.tail)):
+            return None
+        try:
+            if len(frame) < LONG:
+                return builder.more_text(text) if (text := _text_in(frame[shape.start : shape.end])) else None
+            return builder.more_audio(b64decode(frame[shape.start : shape.end], None, True))
+        except ValueError:
+            return None
 
     def _up(self, messages: list[ServerMessage]) -> list[ServerMessage]:
         """Hand on; what comes before the confirmation waits for it, since `SessionCreated` is first."""

@@ -52,7 +52,7 @@ class Shape:
             without = _decode(frame[:start] + frame[end:])
         except ValueError:
             return
-        if self._holds_only(without, "") and len(head) + len(tail) <= LONG:
+        if self._holds_only(without, "") and len(head) + len(tail) < LONG:
             self.head, self.tail = head, tail
             self.start, self.end = len(head), -len(tail)
 
