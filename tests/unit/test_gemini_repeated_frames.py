@@ -69,31 +69,34 @@ def test_that_more_of_the_same_kind_is_not_decoded(
 
 # --- that they mean the same ---
 
-_TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
+_KINDS: dict[str, Callable[[str], bytes]] = {
+    "audio": lambda text: audio(LONG[len(text) :]),
+    "short audio": lambda text: audio(LONG[: len(text)]),
+    "words": words,
+    "both": lambda text: content(
+        **json.loads(audio(LONG))["serverContent"], **json.loads(words(text))["serverContent"]
+    ),
+    "finished": lambda text: content(outputTranscription={"text": text, "finished": True}),
+    "heard": heard,
+    "thought": lambda text: content(modelTurn={"parts": [{"text": text, "thought": True}]}),
+    "surprise": lambda text: content(outputTranscription={"text": text, "surprise": 1}),
+    "generated": lambda text: GENERATED,
+    "over": lambda text: TURN_COMPLETE,
+    "interrupted": lambda text: INTERRUPTED,
+    "opened": lambda text: frame(setupComplete={}),
+}
+_TEXTS = ("", " fine", ' "so" ', " é\U0001f600", "\\n\n", "}]}")
+_DAMAGE = ("", '"', "\\", "}", ",", "A", "=", "\n", " ", '","text":"', "é")
 
 
 @st.composite
 def _frames(draw: st.DrawFn) -> str:
-    made: dict[str, bytes] = {
-        "audio": audio(draw(st.sampled_from([LONG, LONG[:300], LONG[:64], b""]))),
-        "words": words(draw(_TEXTS)),
-        "both": content(**json.loads(audio(LONG))["serverContent"], **json.loads(words(draw(_TEXTS)))["serverContent"]),
-        "finished": content(outputTranscription={"text": draw(_TEXTS), "finished": draw(st.booleans())}),
-        "heard": heard(draw(_TEXTS)),
-        "thought": content(modelTurn={"parts": [{"text": draw(_TEXTS), "thought": True}]}),
-        "surprise": content(outputTranscription={"text": draw(_TEXTS), "surprise": 1}),
-        "generated": GENERATED,
-        "over": TURN_COMPLETE,
-        "interrupted": INTERRUPTED,
-        "opened": frame(setupComplete={}),
-    }
-    kind = draw(st.sampled_from(["audio", "words", "audio", "words", *made]))
-    whole = json.loads(made[kind])
+    kind = draw(st.sampled_from(["audio", "words", "audio", "words", *_KINDS]))
+    whole = json.loads(_KINDS[kind](draw(st.sampled_from(_TEXTS))))
     text = json.dumps(whole, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, None, 1])))
-    if draw(st.integers(0, 4)) == 0:  # damaged
+    if draw(st.integers(0, 4)) == 0:
         place = draw(st.integers(0, len(text)))
-        damage = draw(st.sampled_from(["", '"', "\\", "}", ",", "A", "=", "\n", " ", '","text":"', "é"]))
-        text = text[:place] + damage + text[place + draw(st.integers(0, 12)) :]
+        text = text[:place] + draw(st.sampled_from(_DAMAGE)) + text[place + draw(st.integers(0, 12)) :]
     return text
 
 
