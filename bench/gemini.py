@@ -24,6 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = QUICK if arguments.quick else FULL
     floor = Client("gemini_floor", "floor: picows, msgspec, pybase64", peer=False, ports=_PLAIN)
+    iterated = Client("gemini_floor_iterated", "floor behind async for", peer=False, ports=_PLAIN)
     ours = Client("gemini_ours", "duologue, async for", peer=False, ports=_PLAIN)
     listening = Client("gemini_ours_listening", "duologue, listen", peer=False, ports=_PLAIN)
     secure_floor = Client("gemini_floor", "floor", peer=False, ports=_TLS)
@@ -37,10 +38,10 @@ def main() -> None:
     with serving(python) as server:
         bench = Bench(python, sizes, server)
         for _ in range(1 if arguments.quick else arguments.rounds):
-            for client in (floor, ours, listening, secure_floor, secure_ours, theirs):
+            for client in (floor, iterated, ours, listening, secure_floor, secure_ours, theirs):
                 bench.measure(client, "streams")
     live = f"{sizes['sessions']} live sessions, {sizes['per_second']} events a second each"
-    plain = [client for client in (floor, ours, listening) if client.rounds]
+    plain = [client for client in (floor, iterated, ours, listening) if client.rounds]
     secure = [client for client in (secure_floor, secure_ours, theirs) if client.rounds]
     print("\n--- without TLS ---")
     if floor.rounds:

@@ -32,6 +32,9 @@ class ResponseBuilder:
         request: What asked for the response: its metadata and bounds are echoed.
         previous_item_id: The conversation's last item.
         make_id: Makes the ids of items and calls, from ``"item"`` or ``"call"``.
+
+    Attributes:
+        open_item_id: The message item that text and audio go to at present.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class ResponseBuilder:
         self.response_id = response_id
         self.out_of_band = request.out_of_band
         self._format = output_audio
+        self._text_delta = m.OutputTextDelta if output_audio is None else m.OutputTranscriptDelta
         self._make_id = make_id
         self._previous_item_id = previous_item_id
         self._created = m.ResponseCreated(
@@ -64,7 +68,7 @@ class ResponseBuilder:
             metadata=request.metadata,
         )
         self._items: list[m.Item] = []
-        self._message_id: str | None = None  # the message item that is open
+        self.open_item_id: str | None = None
         self._text: list[str] = []
         self._done = False
 
@@ -78,11 +82,6 @@ class ResponseBuilder:
         """Whether `ResponseDone` is out."""
         return self._done
 
-    @property
-    def open_item_id(self) -> str | None:
-        """The message item that text and audio go to at present."""
-        return self._message_id
-
     def start(self) -> list[ServerMessage]:
         """The response begins."""
         return [self._created]
@@ -91,30 +90,33 @@ class ResponseBuilder:
         """More words: of the transcript if the response speaks, else of the text."""
         if self._done or not text:
             return []
-        out = self._open_message() if self._message_id is None else []
-        self._text.append(text)
-        delta = m.OutputTextDelta if self._format is None else m.OutputTranscriptDelta
-        item_id, index = self._message_id or "", len(self._items)
-        out.append(delta(response_id=self.response_id, item_id=item_id, output_index=index, text=text))
-        return out
+        return [*self._open_message(), self.more_text(text)]
 
     def audio(self, audio: bytes) -> list[ServerMessage]:
-        """More audio, in the response's format."""
+        """More audio, in the response's format.
+
+        Raises:
+            ValueError: The response is text only.
+        """
         if self._done or not audio:
             return []
         if self._format is None:
             raise ValueError("A text response has no audio.")
-        out = self._open_message() if self._message_id is None else []
-        out.append(
-            m.OutputAudioDelta(
-                response_id=self.response_id,
-                item_id=self._message_id or "",
-                output_index=len(self._items),
-                audio=audio,
-                format=self._format,
-            )
+        return [*self._open_message(), self.more_audio(audio)]
+
+    def more_text(self, text: str) -> ServerMessage:
+        """`text` for a message item that is open already, which the caller has seen to."""
+        self._text.append(text)
+        item_id, index = self.open_item_id or "", len(self._items)
+        return self._text_delta(response_id=self.response_id, item_id=item_id, output_index=index, text=text)
+
+    def more_audio(self, audio: bytes) -> ServerMessage:
+        """`audio` for a message item that is open already, of a response that speaks."""
+        item_id, index, format = self.open_item_id or "", len(self._items), self._format
+        assert format is not None
+        return m.OutputAudioDelta(
+            response_id=self.response_id, item_id=item_id, output_index=index, audio=audio, format=format
         )
-        return out
 
     def reasoning(self, text: str) -> list[ServerMessage]:
         """More of the model's thoughts."""
@@ -176,26 +178,26 @@ class ResponseBuilder:
     # --- items ---
 
     def _open_message(self) -> list[ServerMessage]:
-        if self._message_id is not None:
+        if self.open_item_id is not None:
             return []
-        self._message_id = self._make_id("item")
+        self.open_item_id = self._make_id("item")
         self._text = []
-        item = m.MessageItem(id=self._message_id, status="in_progress", role="assistant")
+        item = m.MessageItem(id=self.open_item_id, status="in_progress", role="assistant")
         return [
             *self._item_added(item),
             m.ContentPartAdded(
                 response_id=self.response_id,
-                item_id=self._message_id,
+                item_id=self.open_item_id,
                 output_index=self._index(),
                 part=self._part(""),
             ),
         ]
 
     def _close_message(self, status: ItemStatus) -> list[ServerMessage]:
-        if self._message_id is None:
+        if self.open_item_id is None:
             return []
         text = "".join(self._text)
-        where = {"response_id": self.response_id, "item_id": self._message_id, "output_index": self._index()}
+        where = {"response_id": self.response_id, "item_id": self.open_item_id, "output_index": self._index()}
         out: list[ServerMessage] = []
         if self._format is None:
             out.append(m.OutputTextDone(**where, text=text))  # type: ignore[arg-type]
@@ -203,8 +205,8 @@ class ResponseBuilder:
             out.append(m.OutputAudioDone(**where))  # type: ignore[arg-type]
             out.append(m.OutputTranscriptDone(**where, text=text))  # type: ignore[arg-type]
         out.append(m.ContentPartDone(**where, part=self._part(text)))  # type: ignore[arg-type]
-        item = m.MessageItem(id=self._message_id, status=status, role="assistant", content=(self._part(text),))
-        self._message_id = None
+        item = m.MessageItem(id=self.open_item_id, status=status, role="assistant", content=(self._part(text),))
+        self.open_item_id = None
         return [*out, *self._item_done(item)]
 
     def _part(self, text: str) -> m.Content:
@@ -230,8 +232,8 @@ class ResponseBuilder:
         return out
 
     def _item(self) -> str:
-        assert self._message_id is not None
-        return self._message_id
+        assert self.open_item_id is not None
+        return self.open_item_id
 
     def _index(self) -> int:
         return len(self._items)

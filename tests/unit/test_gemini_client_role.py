@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from duologue import messages as m
 from duologue.content import AudioContent, ImageContent
@@ -222,6 +223,16 @@ def _picture(name: bytes) -> m.InputImageAppend:
 
 def _shown(frames: list[dict[str, Any]]) -> list[bytes]:
     return [base64.b64decode(one["realtimeInput"]["video"]["data"]) for one in frames]
+
+
+def test_that_the_dialect_says_how_audio_ends_and_answers_are_asked_for() -> None:
+    told = replace(VERTEX_AI, ends_audio_stream=True)
+    assert said(opened(told), m.InputAudioEnd()) == [{"realtimeInput": {"audioStreamEnd": True}}]
+    asked = opened(replace(GEMINI, empty_requests=False))
+    said(asked, USER)
+    assert said(asked, m.ResponseCreate()) == [
+        {"clientContent": {"turns": [_turn({"text": "."})], "turnComplete": True}}
+    ]
 
 
 def test_that_pictures_go_out_once_a_second_and_the_newest_of_them() -> None:

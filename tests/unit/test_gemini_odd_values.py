@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from duologue import messages as m
 from duologue.formats import AudioFormat
@@ -19,7 +16,6 @@ from gemini_wire import (
     CALL,
     GENERATED,
     PCM,
-    TURN_COMPLETE,
     audio,
     calls,
     content,
@@ -44,75 +40,6 @@ def _speaks() -> GeminiClientProtocol:
     protocol = opened()
     read(protocol, audio())
     return protocol
-
-
-# --- long frames, which are read by their shape ---
-
-
-@pytest.mark.parametrize("indent", [None, 2], ids=["short", "indented"])
-@given(chunks=st.lists(st.binary(min_size=200, max_size=900), min_size=1, max_size=6))
-def test_that_audio_is_the_same_whatever_its_length(indent: int | None, chunks: list[bytes]) -> None:
-    frames = [json.dumps(json.loads(audio(chunk)), indent=indent).encode() for chunk in chunks]
-    protocol = opened()
-    messages = read(protocol, *frames)
-    assert _audio(messages) == b"".join(chunks)
-    assert len(only(messages, m.ResponseCreated)) == 1
-
-
-def test_that_a_frame_of_the_same_shape_may_hold_more() -> None:
-    protocol = _speaks()
-    plain = audio(LONG)
-    assert kinds(read(protocol, plain, plain)) == ["OutputAudioDelta"] * 2
-    blob = json.loads(plain)["serverContent"]["modelTurn"]["parts"][0]
-    two = content(modelTurn={"parts": [blob, blob]})
-    assert two.startswith(plain[:80])
-    assert two.endswith(plain[-8:])
-    assert kinds(read(protocol, two)) == ["OutputAudioDelta"] * 2
-    more = frame(serverContent={"modelTurn": {"parts": [blob]}, "generationComplete": True})
-    assert kinds(read(protocol, more))[-1] == "ResponseDone"
-
-
-def test_that_the_shape_is_learnt_anew() -> None:
-    protocol = _speaks()
-    indented = json.dumps(json.loads(audio(LONG)), indent=1).encode()
-    role = json.dumps(
-        {"serverContent": {"modelTurn": {"role": "model", **json.loads(audio(LONG))["serverContent"]["modelTurn"]}}}
-    )
-    for one in (audio(LONG), indented, role.encode(), audio(LONG)):
-        for _ in range(3):
-            assert _audio(read(protocol, one)) == LONG
-
-
-def test_that_long_audio_begins_a_response_too() -> None:
-    protocol = opened()
-    for _ in range(2):
-        messages = read(protocol, audio(LONG), audio(LONG), GENERATED, TURN_COMPLETE)
-        assert len(only(messages, m.ResponseCreated)) == len(only(messages, m.ResponseDone)) == 1
-        assert _audio(messages) == LONG * 2
-
-
-@pytest.mark.parametrize("data", [LONG, b"\xfb\xff" * 200], ids=["long", "both alphabets differ"])
-def test_that_either_alphabet_is_read(data: bytes) -> None:
-    protocol = _speaks()
-    blob = {"mimeType": "audio/pcm;rate=24000", "data": base64.urlsafe_b64encode(data).decode()}
-    urlsafe = content(modelTurn={"parts": [{"inlineData": blob}]})
-    assert _audio(read(protocol, audio(data), urlsafe, audio(data), urlsafe)) == data * 4
-
-
-def test_that_what_is_no_base64_is_an_error_and_no_more() -> None:
-    protocol = _speaks()
-    read(protocol, audio(LONG))
-    broken = audio(LONG).replace(b"AAEC", b"A*EC", 1)
-    for bad in (broken, audio().replace(b"AAEC", b"A*EC", 1)):
-        [error] = read(protocol, bad)
-        assert isinstance(error, m.ErrorReported)
-        assert error.kind == "undecodable"
-    assert _audio(read(protocol, audio(LONG))) == LONG
-
-
-def test_that_text_frames_are_read_as_well() -> None:
-    protocol = _speaks()
-    assert _audio(protocol.receive(audio(LONG).decode())) == LONG
 
 
 # --- names and values ---

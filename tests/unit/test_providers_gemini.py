@@ -13,8 +13,10 @@ from duologue import messages as m
 from duologue.errors import ConnectRefused, InvalidInput, UnsupportedOperation
 from duologue.options import NoiseReduction, SessionOptions
 from duologue.protocols.gemini import GEMINI
+from duologue.protocols.gemini.dialect import GEMINI_2_5, GEMINI_3_8
 from duologue.providers import (
     ConnectionSettings,
+    GeminiAssumptions,
     GeminiRealtimeClient,
     GeminiSessionOptions,
     MissingKey,
@@ -287,3 +289,26 @@ def test_what_they_can_do() -> None:
     assert VertexRealtimeClient(MODEL).capabilities(GeminiSessionOptions(speech_events=True)).speech_events
     assert GEMINI.provider == GeminiRealtimeClient(MODEL).metadata.provider
     assert {"instructions", "tools"} == GeminiRealtimeClient("gemini-3.8-live").capabilities().mutable_options
+
+
+def test_that_what_is_taken_for_granted_can_be_stated() -> None:
+    by_name = GeminiRealtimeClient("tuned", api_key="k")
+    assert by_name.dialect_for(SessionOptions()).family == GEMINI_2_5
+    assume = GeminiAssumptions(family="gemini-3.8", audio_stream_end=False, empty_turn_complete=False)
+    stated = GeminiRealtimeClient("tuned", api_key="k", assume=assume)
+    dialect = stated.dialect_for(SessionOptions())
+    assert (dialect.family, dialect.ends_audio_stream, dialect.empty_requests) == (GEMINI_3_8, False, False)
+    assert stated.capabilities().mutable_options == {"instructions", "tools"}
+    on_vertex = VertexRealtimeClient("tuned", project="p", token_provider=lambda: "t")
+    assert not on_vertex.dialect_for(SessionOptions()).ends_audio_stream
+    told = VertexRealtimeClient(
+        "tuned", project="p", token_provider=lambda: "t", assume=GeminiAssumptions(audio_stream_end=True)
+    )
+    dialect = told.dialect_for(SessionOptions())
+    assert dialect.ends_audio_stream
+    assert dialect.models.startswith("projects/p/")
+
+
+def test_that_a_family_has_to_be_one() -> None:
+    with pytest.raises(InvalidInput, match=r"gemini-3\.8, live-translate, not 'gemini-9'"):
+        GeminiAssumptions(family="gemini-9")  # type: ignore[arg-type]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from peers.adapters import floor
-from peers.adapters.bare_socket import BareSession
+from peers.adapters import Connect, Session, floor
 from peers.sink import Pcm, Sink
 
 
@@ -41,14 +40,21 @@ async def _read(queue: _Queue, sink: Sink) -> None:
             sink.audio(piece)
 
 
-class _Session:
-    def __init__(self, inner: BareSession, reader: asyncio.Task[None]) -> None:
+class Iterated:
+    """A session whose pieces are read from a queue."""
+
+    def __init__(self, inner: Session, reader: asyncio.Task[None]) -> None:
         self.send_audio = inner.send_audio
         self.reader = reader
 
 
-async def connect(base_url: str, sink: Sink) -> _Session:
+async def iterated(connect: Connect, base_url: str, sink: Sink) -> Iterated:
+    """A session of `connect`, behind ``async for``."""
     queue, between = _Queue(), Sink()
     between.audio = between.text = queue.put
     reader = asyncio.create_task(_read(queue, sink))
-    return _Session(await floor.connect(base_url, between), reader)
+    return Iterated(await connect(base_url, between), reader)
+
+
+async def connect(base_url: str, sink: Sink) -> Iterated:
+    return await iterated(floor.connect, base_url, sink)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from duologue.providers.compatible import OpenAICompatibleRealtimeClient
     from duologue.providers.connection import ConnectionSettings
     from duologue.providers.gemini import GeminiRealtimeClient
+    from duologue.providers.gemini_assumptions import GeminiAssumptions
     from duologue.providers.gemini_options import ContextCompression, GeminiSessionOptions
     from duologue.providers.keys import ApiKey, MissingKey
     from duologue.providers.openai import OpenAIRealtimeClient
@@ -35,6 +36,7 @@ _MODULES = {
     "compatible": ("OpenAICompatibleRealtimeClient",),
     "connection": ("ConnectionSettings",),
     "gemini": ("GeminiRealtimeClient",),
+    "gemini_assumptions": ("GeminiAssumptions",),
     "gemini_options": ("ContextCompression", "GeminiSessionOptions"),
     "keys": ("ApiKey", "MissingKey"),
     "openai": ("OpenAIRealtimeClient",),
@@ -57,6 +59,7 @@ __all__ = [
     "ClientSecret",
     "ConnectionSettings",
     "ContextCompression",
+    "GeminiAssumptions",
     "GeminiRealtimeClient",
     "GeminiSessionOptions",
     "MissingKey",

@@ -9,6 +9,7 @@ from duologue.protocols.gemini.setup_writing import write_setup
 from duologue.protocols.json_values import as_object
 from duologue.providers.client_secrets import ClientSecret
 from duologue.providers.connection import ConnectionSettings
+from duologue.providers.gemini_assumptions import GeminiAssumptions
 from duologue.providers.gemini_family import GeminiFamilyClient
 from duologue.providers.gemini_tokens import Locks, read_token, token_request
 from duologue.providers.keys import ApiKey, checked_source, current_key, from_environment
@@ -45,6 +46,7 @@ class GeminiRealtimeClient(GeminiFamilyClient):
         base_url: By default that in ``GOOGLE_GEMINI_BASE_URL``, else Google's.
         api_version: By default ``"v1beta"``; ``"v1alpha"`` with an ephemeral token, and for affective dialogue and
             proactive audio, which are only there.
+        assume: What to take for granted of the service, where it is not as it is taken to be.
         defaults: Options that hold for every session unless it states others; `GeminiSessionOptions` has more of them.
         connection: How to connect.
 
@@ -59,11 +61,18 @@ class GeminiRealtimeClient(GeminiFamilyClient):
         api_key: ApiKey | None = None,
         base_url: str | None = None,
         api_version: str | None = None,
+        assume: GeminiAssumptions | None = None,
         defaults: SessionOptions | None = None,
         connection: ConnectionSettings | None = None,
     ) -> None:
         super().__init__(
-            GEMINI, model=model, advice=_ADVICE, api_version=api_version, defaults=defaults, connection=connection
+            GEMINI,
+            model=model,
+            advice=_ADVICE,
+            api_version=api_version,
+            assume=assume,
+            defaults=defaults,
+            connection=connection,
         )
         self._key = checked_source(api_key, "api_key")
         self._given_address = None if base_url is None else read_address(base_url, "base_url")

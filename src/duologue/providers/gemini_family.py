@@ -11,6 +11,7 @@ from duologue.errors import InvalidInput
 from duologue.options import SessionOptions
 from duologue.protocols.gemini import GeminiClientProtocol, GeminiDialect, gemini_capabilities
 from duologue.providers.connection import ConnectionSettings
+from duologue.providers.gemini_assumptions import GeminiAssumptions
 from duologue.providers.gemini_options import own_options
 from duologue.providers.refusals import Advice
 from duologue.providers.websocket_client import ClientProtocol, WebSocketRealtimeClient
@@ -27,6 +28,7 @@ class GeminiFamilyClient(WebSocketRealtimeClient[GeminiDialect]):
         model: The model, unless a session's options name another.
         advice: What to do about the service's refusals.
         api_version: The version of the API that the application asks for.
+        assume: What to take for granted of the service, in place of what is by default.
         defaults: Options that hold for every session unless it states others.
         connection: How to connect.
 
@@ -41,6 +43,7 @@ class GeminiFamilyClient(WebSocketRealtimeClient[GeminiDialect]):
         model: str | None,
         advice: Advice,
         api_version: str | None = None,
+        assume: GeminiAssumptions | None = None,
         defaults: SessionOptions | None = None,
         connection: ConnectionSettings | None = None,
     ) -> None:
@@ -48,10 +51,11 @@ class GeminiFamilyClient(WebSocketRealtimeClient[GeminiDialect]):
         if api_version is not None and not _API_VERSION.fullmatch(api_version):
             raise InvalidInput(f'api_version is such as "v1beta", not {api_version!r}.')
         self._api_version = api_version
+        self._assume = assume or GeminiAssumptions()
 
     def dialect_for(self, options: SessionOptions) -> GeminiDialect:
         """The service, with the model of a session with these options."""
-        return self._dialect.for_model(self.chosen_model(options))
+        return self._assume.laid_over(self._dialect.for_model(self.chosen_model(options)))
 
     def capabilities(self, options: SessionOptions | None = None) -> Capabilities:
         options = self.with_defaults(options)

@@ -11,6 +11,7 @@ from duologue.errors import InvalidInput
 from duologue.options import SessionOptions
 from duologue.protocols.gemini import VERTEX_AI, GeminiDialect
 from duologue.providers.connection import ConnectionSettings
+from duologue.providers.gemini_assumptions import GeminiAssumptions
 from duologue.providers.gemini_family import GeminiFamilyClient
 from duologue.providers.google_login import GoogleLogin
 from duologue.providers.keys import ApiKey, KeySource, bearer, checked_source, current_key, from_environment
@@ -56,6 +57,7 @@ class VertexRealtimeClient(GeminiFamilyClient):
         api_key: A key of Vertex AI in express mode, or a function that gives one; without a project.
         base_url: Where the service is, unless at Google's own address.
         api_version: The version of the API.
+        assume: What to take for granted of the service, where it is not as it is taken to be.
         defaults: Options that hold for every session unless it states others; `GeminiSessionOptions` has more of them.
         connection: How to connect.
 
@@ -74,11 +76,18 @@ class VertexRealtimeClient(GeminiFamilyClient):
         api_key: ApiKey | None = None,
         base_url: str | None = None,
         api_version: str = "v1beta1",
+        assume: GeminiAssumptions | None = None,
         defaults: SessionOptions | None = None,
         connection: ConnectionSettings | None = None,
     ) -> None:
         super().__init__(
-            VERTEX_AI, model=model, advice=_ADVICE, api_version=api_version, defaults=defaults, connection=connection
+            VERTEX_AI,
+            model=model,
+            advice=_ADVICE,
+            api_version=api_version,
+            assume=assume,
+            defaults=defaults,
+            connection=connection,
         )
         if sum(given is not None for given in (credentials, token_provider, api_key)) > 1:
             raise InvalidInput("Give one of credentials, token_provider and api_key.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 
-import pybase64
+import msgspec
 from msgspec.structs import replace
+from pybase64 import b64decode
 
 from duologue import messages as m
 from duologue.content import ErrorDetail
 from duologue.errors import SessionEnded
-from duologue.formats import PCM16_24K, AudioFormat
+from duologue.formats import PCM16_24K
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.base import Protocol, ProtocolState
@@ -19,11 +20,11 @@ from duologue.protocols.gemini.answers import Answers, Phase
 from duologue.protocols.gemini.calls import Calls
 from duologue.protocols.gemini.client_frames import encode_client_frame
 from duologue.protocols.gemini.close_codes import kind_of, read_error, session_end
-from duologue.protocols.gemini.content_frames import Content, FunctionResponse, Part
+from duologue.protocols.gemini.content_frames import FunctionResponse, Part
 from duologue.protocols.gemini.contents import read_audio, write_arguments
 from duologue.protocols.gemini.decoding import UNREADABLE, FrameDecoder, UnreadableFrame
 from duologue.protocols.gemini.dialect import GEMINI, GeminiDialect
-from duologue.protocols.gemini.long_frames import LONG, AudioShape
+from duologue.protocols.gemini.repeated_frames import LONG, Shape
 from duologue.protocols.gemini.sending import Sending
 from duologue.protocols.gemini.setup_writing import encode_setup, write_setup
 from duologue.protocols.gemini.untold import raw_message, undecodable, untold
@@ -33,6 +34,7 @@ from duologue.transports.base import Closed, Frame
 
 _decoder = FrameDecoder(wire.ServerFrame)
 _decode = _decoder.decode_strictly
+_text_in = msgspec.json.Decoder(str).decode
 
 _MOST_EARLY = 256  # messages kept for after the confirmation
 _STARTS = ("ACTIVITY_START", "VAD_SIGNAL_TYPE_SOS")
@@ -60,7 +62,8 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._speech = UserSpeech()
         self._calls = Calls()
         self._sending = Sending(dialect, self._answers, self._speech, self._calls)
-        self._shape = AudioShape()
+        self._words_shape = Shape("words")
+        self._audio_shape = Shape("audio")
         self._early: deque[ServerMessage] = deque(maxlen=_MOST_EARLY)
         self._options = SessionOptions()
         self._confirmed_once = False
@@ -102,47 +105,41 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
     # --- up ---
 
     def receive(self, frame: Frame) -> list[ServerMessage]:
-        if type(frame) is bytes and (data := self._shape.audio_of(frame)) is not None:
-            out = self._plain_audio(data)
-            if out is not None:
-                return out
+        more = self.delta(frame)
+        if more is not None:
+            return [more]
         unknown: tuple[str, ...] = ()
         try:
             read = _decode(frame)
-            if read.server_content is not None and (out := self._plain_words(read, read.server_content)):
-                return out
         except UNREADABLE:
             try:
                 read, unknown = _decoder.decode_leniently(frame)
             except UnreadableFrame as error:
                 return self._up([undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
-        if type(frame) is bytes and len(frame) >= LONG and self._answers.speaks:
-            self._shape.learn(frame, read)
         out = self._take_waiting() if self._sending.waiting else []
         out += self._read(read, unknown, frame)
+        answers = self._answers
+        if type(frame) is bytes and answers.builder and answers.speaks and self.state is ProtocolState.OPEN:
+            (self._words_shape if len(frame) < LONG else self._audio_shape).learn(frame, read)
         return self._up(out)
 
-    def _plain_audio(self, data: bytes) -> list[ServerMessage] | None:
-        """More audio of a response that speaks; None if it has to be looked at more closely."""
+    def delta(self, frame: Frame) -> ServerMessage | None:
+        """More of what is being said, which most frames are: what `_read` would tell, with as few calls as can be.
+
+        None: it may be something else, and nothing was done with it.
+        """
         builder = self._answers.builder
-        if builder is None or builder.open_item_id is None or self._sending.waiting:
+        if builder is None or builder.open_item_id is None or type(frame) is not bytes or self._sending.waiting:
+            return None
+        shape = self._words_shape if len(frame) < LONG else self._audio_shape
+        if not (frame.startswith(shape.head) and frame.endswith(shape.tail)):
             return None
         try:
-            audio = pybase64.b64decode(data, validate=True)
+            if len(frame) < LONG:
+                return builder.more_text(text) if (text := _text_in(frame[shape.start : shape.end])) else None
+            return builder.more_audio(b64decode(frame[shape.start : shape.end], None, True))
         except ValueError:
             return None
-        return builder.audio(audio)
-
-    def _plain_words(self, read: wire.ServerFrame, content: wire.ServerContent) -> list[ServerMessage]:
-        """More words of a response that speaks; nothing if there is more in the frame."""
-        words, builder = content.output_transcription, self._answers.builder
-        if words is None or builder is None or builder.open_item_id is None or self._sending.waiting:
-            return []
-        content.output_transcription = None
-        if read == _EMPTY:
-            return builder.text(words.text)
-        content.output_transcription = words
-        return []
 
     def _up(self, messages: list[ServerMessage]) -> list[ServerMessage]:
         """Hand on; what comes before the confirmation waits for it, since `SessionCreated` is first."""
@@ -158,6 +155,8 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     def _read(self, read: wire.ServerFrame, unknown: tuple[str, ...], frame: Frame) -> list[ServerMessage]:
         """All that a frame tells, in an order that makes sense."""
+        if read.server_content is not None and not unknown and _is_speech_alone(read, read.server_content):
+            return self._said(read.server_content)
         out: list[ServerMessage] = []
         if read.setup_complete is not None:
             out += self._setup_complete(read.setup_complete)
@@ -169,12 +168,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         if read.usage_metadata is not None:
             self._answers.note_usage(read.usage_metadata)
         content = read.server_content or _NOTHING
-        if not content.interrupted:
-            out += self._user_says(content)
-        if content.model_turn is not None:
-            out += self._model_turn(content.model_turn)
-        if content.output_transcription is not None:
-            out += self._words(content.output_transcription.text)
+        out += self._said(content)
         if read.tool_call is not None:
             out += self._tool_call(read.tool_call)
         if content.interrupted:
@@ -270,34 +264,37 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
         out += answers.cancel_if_asked()
         return out
 
-    def _model_turn(self, turn: Content) -> list[ServerMessage]:
-        out: list[ServerMessage] = []
-        for part in turn.parts:
+    def _said(self, content: wire.ServerContent) -> list[ServerMessage]:
+        """What the user and the model say. What the user said to interrupt is told with the interruption."""
+        out = [] if content.interrupted else self._user_says(content)
+        for part in content.model_turn.parts if content.model_turn is not None else ():
             out += self._part(part)
+        if content.output_transcription is not None:
+            out += self._words(content.output_transcription.text)
         return out
 
     def _part(self, part: Part) -> list[ServerMessage]:
         answers = self._answers
         if answers.drops:
             return []
+        heard = None
         if part.inline_data is not None:
             try:
                 heard = read_audio(part.inline_data, PCM16_24K)
             except ValueError:
                 return [undecodable("The audio of a frame is no base64.")]
-            return [] if heard is None else self._audio(*heard)
-        if not part.text:
+        if heard is None and (part.inline_data is not None or not part.text):
             return []
-        out = self._begin()
+        out = self._begin() if answers.builder is None else []
         if answers.builder is None:
             return out
-        if part.thought:
-            return [*out, *answers.thought(part.text)]
-        return [*out, *answers.words(part.text)]
-
-    def _audio(self, audio: bytes, format: AudioFormat) -> list[ServerMessage]:
-        out = self._begin()
-        return out if self._answers.builder is None else [*out, *self._answers.audio(audio, format)]
+        if heard is not None:
+            out += answers.audio(*heard)
+        elif part.thought:
+            out += answers.thought(part.text or "")
+        else:
+            out += answers.words(part.text or "")
+        return out
 
     def _words(self, text: str) -> list[ServerMessage]:
         answers = self._answers
@@ -305,8 +302,8 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
             return []
         if answers.takes_late_words():
             return answers.late_words(text)
-        out = self._begin()
-        return out if answers.builder is None else [*out, *answers.words(text)]
+        out = self._begin() if answers.builder is None else []
+        return out if answers.builder is None else out + answers.words(text)
 
     def _tool_call(self, called: wire.ToolCall) -> list[ServerMessage]:
         asked = [call for call in called.function_calls if call.name]
@@ -380,4 +377,18 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
 
 _NOTHING = wire.ServerContent()
-_EMPTY = wire.ServerFrame(server_content=_NOTHING)
+
+
+def _is_speech_alone(read: wire.ServerFrame, content: wire.ServerContent) -> bool:
+    """Whether a frame tells nothing but audio and words, which most of them do."""
+    turn = content.model_turn
+    return (
+        read == wire.ServerFrame(server_content=content)
+        and content
+        == wire.ServerContent(
+            model_turn=turn,
+            output_transcription=content.output_transcription,
+            input_transcription=content.input_transcription,
+        )
+        and not untold(read, content)
+    )

@@ -59,6 +59,9 @@ GEMINI_3_8 = ModelFamily(
 LIVE_TRANSLATE = ModelFamily(name="live-translate", content_after_answers=False, translates=True)
 """Gemini 3.5 Live Translate."""
 
+FAMILIES = {family.name: family for family in (HALF_CASCADE, GEMINI_2_5, GEMINI_3_1, GEMINI_3_8, LIVE_TRANSLATE)}
+"""All of them, by name."""
+
 _VERSION = re.compile(r"gemini-(?:live-)?(\d+)(?:\.(\d+))?")
 
 
@@ -90,17 +93,17 @@ class GeminiDialect(msgspec.Struct, frozen=True, kw_only=True):
         service: Google's developer API, or Vertex AI.
         family: What the models can do.
         models: What the wire has before the bare name of a model.
+        ends_audio_stream: It can be told that the audio pauses; else silence tells it.
+        empty_requests: An answer to what was added can be asked for with nothing but ``turnComplete``; else it takes
+            something that the user says.
     """
 
     provider: str
     service: Literal["developer", "vertex"]
     family: ModelFamily = GEMINI_2_5
     models: str = "models/"
-
-    @property
-    def ends_audio_stream(self) -> bool:
-        """Whether it can be told that the audio pauses; else silence tells it."""
-        return self.service == "developer"
+    ends_audio_stream: bool = True
+    empty_requests: bool = True
 
     def for_model(self, model: str | None) -> GeminiDialect:
         """The same service with the family that `model` tells."""
@@ -112,4 +115,6 @@ class GeminiDialect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GEMINI = GeminiDialect(provider="gemini", service="developer")
-VERTEX_AI = GeminiDialect(provider="vertex-ai", service="vertex", models="publishers/google/models/")
+VERTEX_AI = GeminiDialect(
+    provider="vertex-ai", service="vertex", models="publishers/google/models/", ends_audio_stream=False
+)

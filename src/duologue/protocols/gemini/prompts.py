@@ -92,9 +92,9 @@ class Prompts:
         if self._texts:
             text, self._texts = "\n".join(self._texts), []
             return [ClientFrame(realtime_input=RealtimeInput(text=text))]
-        if self._is_fresh:
+        if kept or (self._is_fresh and self._dialect.empty_requests):
             return [ClientFrame(client_content=ClientContent(turns=kept, turn_complete=True))]
-        return [] if self.goes_on else self._ask(_GO_ON)
+        return [] if self.goes_on and not self._is_fresh else self._ask(_GO_ON)
 
     def say(self, text: str) -> list[ClientFrame]:
         """Ask for these very words."""
