@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import pybase64
 from msgspec.structs import replace
 
 from duologue import messages as m
@@ -30,9 +29,9 @@ from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.dialects import OPENAI
 from duologue.protocols.openai.errors import classify, is_nothing_to_cancel, with_text
 from duologue.protocols.openai.expiry import Expiry
-from duologue.protocols.openai.long_frames import LONG, decode_long
 from duologue.protocols.openai.memory import SentMessages
 from duologue.protocols.openai.reading import READERS, with_aliases
+from duologue.protocols.openai.repeated_audio import LONG, AudioShape
 from duologue.protocols.openai.responses import read_error_detail, read_response
 from duologue.protocols.openai.running import RunningResponses
 from duologue.protocols.openai.session_reading import may_answer, read_session, with_rate
@@ -88,6 +87,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._early: deque[ServerMessage] = deque(maxlen=_MOST_EARLY)
         self._last_error: ErrorDetail | None = None
         self._output_audio = PCM16_24K
+        self._audio_shape = AudioShape(_decode)
         self._bare_pcm = bare_pcm(dialect)
         self._acknowledgements = Acknowledgements(dialect)
         self._late_audio = LateAudioDone()
@@ -152,8 +152,10 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
     # --- up ---
 
     def receive(self, frame: Frame) -> list[ServerMessage]:
+        if len(frame) >= LONG and not self._gated and (more := self._audio_shape.more(frame)) is not None:
+            return [more]
         try:
-            event = _decode(frame) if len(frame) < LONG else decode_long(frame, _decode)
+            event = _decode(frame)
         except UNREADABLE:
             try:
                 event = _decoder.decode_leniently(frame)
@@ -163,28 +165,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             return []
         kind = type(event)
         messages: list[ServerMessage]
-        if kind in _AUDIO_DELTAS:  # what comes most often, with as few calls as can be
-            try:
-                audio = pybase64.b64decode(event.delta, validate=True)
-            except ValueError:
-                try:
-                    audio = decode_base64(event.delta)
-                except ValueError:
-                    return self._up([_undecodable("The audio of a delta is no base64.", event.event_id)])
-            messages = [
-                m.OutputAudioDelta(
-                    id=event.event_id,
-                    response_id=event.response_id,
-                    item_id=event.item_id,
-                    output_index=event.output_index,
-                    content_index=event.content_index,
-                    audio=audio,
-                    format=self._formats.get(event.response_id, self._output_audio),
-                )
-            ]
-            if self._notes_audio:
-                messages = self._acknowledgements.heard(messages)
-        elif kind in _TRANSCRIPT_DELTAS:
+        if kind in _TRANSCRIPT_DELTAS:  # what comes most often, with as few calls as can be
             messages = [
                 m.OutputTranscriptDelta(
                     id=event.event_id,
@@ -195,6 +176,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
                     text=event.delta,
                 )
             ]
+        elif kind in _AUDIO_DELTAS:
+            messages = self._audio_delta(event, frame)
         elif (own_reader := self._own_readers.get(kind)) is not None:
             messages = own_reader(self, event)
         elif (reader := READERS.get(kind)) is not None:
@@ -212,6 +195,26 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     def _is_gated(self, event: Any) -> bool:
         return isinstance(event, _DELTAS) and event.response_id in self._gated
+
+    def _audio_delta(self, event: Any, frame: Frame) -> list[ServerMessage]:
+        try:
+            audio = decode_base64(event.delta)
+        except ValueError:
+            return [_undecodable("The audio of a delta is no base64.", event.event_id)]
+        message = m.OutputAudioDelta(
+            id=event.event_id,
+            response_id=event.response_id,
+            item_id=event.item_id,
+            output_index=event.output_index,
+            content_index=event.content_index,
+            audio=audio,
+            format=self._formats.get(event.response_id, self._output_audio),
+        )
+        if self._notes_audio:
+            return self._acknowledgements.heard([message])
+        if self.state is _OPEN:
+            self._audio_shape.learn(frame, message)
+        return [message]
 
     # --- the session ---
 
@@ -280,6 +283,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     def _use_options(self, options: SessionOptions) -> None:
         self._writer.options = options
+        self._audio_shape = AudioShape(_decode)  # the format may be another from now on
         self._output_audio = options.output_audio or PCM16_24K
 
     def _error(self, event: wire.Error) -> list[ServerMessage]:
