@@ -4,6 +4,7 @@ from duologue.runtime.layers import LayeredClient, SessionLayer, wrap_sessions
 from duologue.runtime.protocol_link import ProtocolLink
 from duologue.runtime.provider import ProviderClient, ProviderLink
 from duologue.runtime.sequencer import ResponseSequencer
+from duologue.runtime.wrapping import WrappingClient
 
 __all__ = [
     "LayeredClient",
@@ -12,5 +13,6 @@ __all__ = [
     "ProviderLink",
     "ResponseSequencer",
     "SessionLayer",
+    "WrappingClient",
     "wrap_sessions",
 ]

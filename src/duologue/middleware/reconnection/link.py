@@ -23,10 +23,11 @@ from duologue.errors import (
 )
 from duologue.link import Link, Receiver, Service, SnapshotSource
 from duologue.messages.base import ClientMessage, ServerMessage
-from duologue.middleware.reconnection.backoff import Backoff
 from duologue.middleware.reconnection.following import Following
+from duologue.middleware.reconnection.handover import hand_over
 from duologue.middleware.reconnection.kept_input import INPUT
 from duologue.middleware.reconnection.opening import Opened, Opener
+from duologue.middleware.reconnection.restoring import Restoring
 from duologue.middleware.reconnection.rotation import Rotation, check_later_update, updated_later
 from duologue.middleware.reconnection.sending import NOTED, named, refusal
 from duologue.middleware.reconnection.wire import Wire
@@ -70,13 +71,7 @@ class LastingLink(Link, SnapshotSource):
             ask_again=settings.ask_again,
         )
         self._opener = Opener(open_session, self._following, settings.history)
-        self._backoff = Backoff(
-            settings.attempts,
-            settings.attempts_in_all,
-            settings.first_delay,
-            settings.longest_delay,
-            settings.random,
-        )
+        self._restoring = Restoring(self, self._opener, settings)
         self._rotation = Rotation(self, self._opener, settings)
         self._can = can, can  # the connection's, and what they are with what this link adds
         self._receiver: Receiver | None = None
@@ -85,7 +80,6 @@ class LastingLink(Link, SnapshotSource):
         self._held: list[ClientMessage] = []  # the user's input, while there is none
         self._end: SessionEnded | None = None
         self._closing = self._paused = False
-        self._restoring: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -172,11 +166,11 @@ class LastingLink(Link, SnapshotSource):
         assert message.id is not None
         await self._connected()
         self._following.sent(message)
-        lost_before = bool(self._following.lost_calls)
-        told = self._following.translated(message) if isinstance(message, m.ItemCreate) else message
+        lost_before = bool(self._following.items.lost_calls)
+        told = self._following.items.translated(message) if isinstance(message, m.ItemCreate) else message
         try:
             await self._wire.link.send(told)
-            if told is not message and lost_before and not self._following.lost_calls:
+            if told is not message and lost_before and not self._following.items.lost_calls:
                 await self._go_on()
         except SessionEnded:
             await self._connected()
@@ -245,7 +239,7 @@ class LastingLink(Link, SnapshotSource):
         for told in self._following.received(message, self._settings.clock()):
             self._deliver(told)
         if self._following.heard_good:
-            self._backoff.good_event()
+            self._restoring.good_event()
         if isinstance(message, m.SessionExpiring):
             self._rotation.expiring(wire, message.seconds_left)
         self._rotation.something_happened()
@@ -280,13 +274,13 @@ class LastingLink(Link, SnapshotSource):
             for message in self._following.lose(self._settings.clock()):
                 self._deliver(message)
         self._let_go(self._wire)
-        return await self._move_to(opened, cause)
+        return await self.move_to(opened, cause) is None
 
     # --- a connection is lost ---
 
     def lost(self, wire: Wire, end: SessionEnded) -> None:
-        if self._closing or not (isinstance(end, _MAY_PASS) and self._may_pass(end)):
-            self._finish(end)
+        if self._closing or not self.may_pass(end):
+            self.finish(end)
             return
         self._let_go(wire)
         for message in self._following.lose(self._settings.clock()):
@@ -294,8 +288,12 @@ class LastingLink(Link, SnapshotSource):
         error = m.ErrorDetail(message=str(end), type=type(end).__name__, code=end.code)
         gone = self._following.lost_responses[-1:]
         self._deliver(m.ConnectionLost(error=error, response_id=gone[0] if gone else None))
-        if self._restoring is None and self._end is None:
-            self._restoring = asyncio.get_running_loop().create_task(self._restore(end), name="reconnection")
+        if self._end is None:
+            self._restoring.begin(end)
+
+    def may_pass(self, end: SessionEnded) -> bool:
+        """Whether another connection is worth an attempt after that."""
+        return isinstance(end, _MAY_PASS) and self._may_pass(end)
 
     def _let_go(self, wire: Wire) -> None:
         """Nothing goes over that connection any more."""
@@ -305,72 +303,27 @@ class LastingLink(Link, SnapshotSource):
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
 
-    async def _restore(self, end: SessionEnded) -> None:
-        try:
-            while self._end is None:
-                delay = self._backoff.next()
-                if delay is None:
-                    self._finish(end)
-                    return
-                await self._settings.sleep(delay)
-                try:
-                    opened = await self._opener.next()
-                except ConnectRefused as refused:
-                    end = refused
-                    if not self._may_pass(refused):
-                        self._finish(refused)
-                    continue
-                if await self._move_to(opened, "loss"):
-                    return
-                end = self._wire.over or end
-        except Exception as error:  # noqa: BLE001 - raised to the reader
-            self.fail(error)
-        finally:
-            self._restoring = None
-
-    async def _move_to(self, opened: Opened, cause: m.RestoredCause) -> bool:
-        """Go on over another connection, which is told what it does not know; whether that was done to its end."""
-        following, link = self._following, opened.link
-        can = link.capabilities
+    async def move_to(self, opened: Opened, cause: m.RestoredCause) -> SessionEnded | None:
+        """Go on over another connection, which is told what it does not know; how it ended, if it did meanwhile."""
+        link = opened.link
         self._use(link)
-        following.turns.new_connection()
-        following.replayed(opened.items, can)
-        missing = following.items(
-            can, beyond=opened.known, as_text=opened.is_native and can.continues_after_tool_results
-        )
-        following.replayed(missing, can)
-        requests = following.requests(can)
-        kept, self._held = following.input.messages(), []
-        origin_ms = following.input.offset_ms
-        restored = m.SessionRestored(
-            how=opened.how(missing),
-            cause=cause,
-            provider=link.metadata.provider,
-            model=link.metadata.model,
-            asked_again=bool(requests),
-            lost_responses=following.take_lost(),
-            lost_calls=tuple(following.lost_calls),
-            audio_offset_ms=round(origin_ms),
-            dropped_audio_ms=round(following.input.dropped_ms),
-        )
-        following.input.moved(origin_ms)
-        for request in requests:
-            following.unanswered.sent(request)
-        wire = self._wire = Wire(link, self, restored)
+        handover = hand_over(self._following, opened, cause)
+        self._held = []  # it is among what is told
+        wire = self._wire = Wire(link, self, handover.restored)
         if self._paused:
             link.pause_reading()
         wire.connect()
-        items = [named(m.ItemCreate(item=item)) for item in missing]
-        if not await self._send_anew(wire, [*items, *requests, *kept]):
-            return False
-        for message in following.restored(is_asked=bool(requests)):
+        await self._send_anew(wire, handover.messages)
+        if wire.over is not None or self._end is not None:
+            return wire.over or self._end
+        for message in self._following.restored(is_asked=handover.is_asked):
             self._deliver(message)
         self._ready.set()
         self._rotation.begin(wire)
-        return True
+        return None
 
-    async def _send_anew(self, wire: Wire, messages: list[ClientMessage]) -> bool:
-        """Send these, and what the user says meanwhile; whether the connection lasted so long."""
+    async def _send_anew(self, wire: Wire, messages: list[ClientMessage]) -> None:
+        """Send these, and what the user says meanwhile."""
         while messages and wire.over is None:
             for message in messages:
                 try:
@@ -381,9 +334,13 @@ class LastingLink(Link, SnapshotSource):
                     self._following.refused(message)
                     self._deliver(refusal(message, error))
             messages, self._held = self._held, []
-        return wire.over is None and self._end is None
 
     # --- the end ---
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the session is over."""
+        return self._end is not None
 
     def fail(self, error: BaseException) -> None:
         if self._end is None and self._wire.over is None:
@@ -393,9 +350,9 @@ class LastingLink(Link, SnapshotSource):
             return
         failed = SessionFailed(f"The session raised {type(error).__name__}.", provider=self.metadata.provider)
         failed.__cause__ = error
-        self._finish(failed)
+        self.finish(failed)
 
-    def _finish(self, end: SessionEnded) -> None:
+    def finish(self, end: SessionEnded) -> None:
         """The session is over. Only the first end counts."""
         if self._end is not None:
             return
@@ -404,19 +361,15 @@ class LastingLink(Link, SnapshotSource):
         self._end = end
         self._held.clear()
         self._ready.set()
-        if self._restoring is not None and self._restoring is not asyncio.current_task():
-            self._restoring.cancel()
+        self._restoring.stop()
         self._rotation.stop()
         if self._receiver is not None:
             tell_ended(self._receiver, end)
 
     async def aclose(self) -> None:
         self._closing = True
-        restoring = self._restoring
-        if restoring is not None and restoring is not asyncio.current_task():
-            restoring.cancel()
-            await asyncio.gather(restoring, return_exceptions=True)
+        await self._restoring.aclose()
         await self._rotation.aclose()
         await self._wire.link.aclose()
-        self._finish(SessionClosed("The session was closed on our side.", provider=self.metadata.provider))
+        self.finish(SessionClosed("The session was closed on our side.", provider=self.metadata.provider))
         await asyncio.gather(*self._leaving, return_exceptions=True)

@@ -72,9 +72,9 @@ class Opener:
         """
         assert self._link is not None
         following, can = self._following, self._link.capabilities
-        items = await self._shortened(following.items(can)) if can.seeding else ()
+        items = await self._shortened(following.items.for_another(can)) if can.seeding else ()
         items, asked = _split(items)
-        known = following.known() - {item.id for item in asked if item.id}
+        known = following.items.ids() - {item.id for item in asked if item.id}
         handle = following.handle if can.resumption else None
         if handle is not None and following.options.model not in (None, handle.model):
             handle = None
