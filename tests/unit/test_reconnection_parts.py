@@ -323,3 +323,21 @@ def test_that_a_handle_does_not_vouch_for_what_the_user_has_only_just_said() -> 
     following.received(m.ResumptionUpdated(handle="h", resumable=True), 0.0)
     assert following.handle is not None
     assert following.handle.items == {"asked", "answered"}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with its item", "without"])
+@pytest.mark.parametrize("words", [None, "hello"])
+def test_a_snapshot_tells_that_it_lacks_what_the_user_has_just_said(told: bool, words: str | None) -> None:
+    """Sound is in no snapshot: without a transcript, nothing is known of a turn that has no answer yet."""
+    following = Following(SessionOptions(), SCRIPTED_CAPABILITIES, most_ms=30_000, idle_ms=2_000, ask_again=True)
+    following.begin("p", None, SCRIPTED_CAPABILITIES)
+    following.sent(m.InputAudioAppend(audio=b"\1\0" * 2_400))
+    following.received(m.InputAudioCommitted(item_id="i"), 0.0)
+    if told:
+        spoken = m.MessageItem(id="i", role="user", content=(m.AudioContent(transcript=words),))
+        following.received(m.ItemAdded(item=spoken), 0.0)
+    snapshot = following.snapshot(0.0)
+    (item,) = snapshot.items
+    assert item.id == "i"
+    assert snapshot.owes_answer
+    assert snapshot.lacks_words is not (told and words is not None)

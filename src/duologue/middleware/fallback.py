@@ -79,6 +79,9 @@ class FallbackClient(RealtimeClient):
     def with_defaults(self, options: SessionOptions | None) -> SessionOptions:
         return options or SessionOptions()  # each client has its own
 
+    def _all_stated(self, options: SessionOptions | None) -> SessionOptions:
+        return self.clients[0]._all_stated(options)
+
     async def open_session(self, options: SessionOptions) -> Link:
         choice = _Choice(self)
         link = LastingLink(choice.open, options, self.capabilities(options), self._reconnection, choice.may_pass)

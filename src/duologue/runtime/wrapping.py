@@ -37,6 +37,9 @@ class WrappingClient(RealtimeClient):
     def with_defaults(self, options: SessionOptions | None) -> SessionOptions:
         return self.inner.with_defaults(options)
 
+    def _all_stated(self, options: SessionOptions | None) -> SessionOptions:
+        return self.inner._all_stated(options)
+
     def get_service(self, kind: type[Service]) -> Service | None:
         for part in (self, self._made_by):
             if isinstance(part, kind):

@@ -283,13 +283,15 @@ class Following:
         """How much of the received audio is still to be heard, in s."""
         return self._playback.remaining(now)
 
-    def snapshot(self, now: float) -> Snapshot:
+    def snapshot(self, now: float, *, extra: bool = True) -> Snapshot:
         """The conversation as it stands: of what is being said and played, what was heard."""
         answer = self.unanswered.active
         heard = dict(self._playback.unheard(now))
         if answer is not None and not answer.calls and not self._was_heard(answer, now):
             heard |= dict.fromkeys(answer.items, 0.0)
-        items = whole(carried(self._heard(heard), _ANYTHING))
+        self.items.complete_turn()
+        standing = self._heard(heard)
+        items = whole(carried(standing, _ANYTHING))
         handle = self.handle if not heard and self.handle is not None and self.handle.covers(items) else None
         last = items[-1] if items else None
         waits = isinstance(last, m.MessageItem) and last.role == "user" and (bool(heard) or answer is not None)
@@ -301,6 +303,8 @@ class Following:
             model=self.model,
             handle=None if handle is None else handle.text,
             owes_answer=owes,
+            lacks_words=owes and bool(standing) and _is_without_words(standing[-1]),
+            extra=extra,
         )
 
     def _heard(self, heard: dict[str, float]) -> list[m.Item]:
@@ -321,3 +325,10 @@ class Following:
 
 def _is_lost(done: m.ResponseDone) -> bool:
     return not done.out_of_band and done.error is not None and done.error.type == _LOST
+
+
+def _is_without_words(item: m.Item) -> bool:
+    """Whether that is speech of the user of which there is no transcript."""
+    if not isinstance(item, m.MessageItem) or item.role != "user":
+        return False
+    return any(isinstance(part, m.AudioContent) and not (part.transcript or part.audio) for part in item.content)

@@ -115,7 +115,7 @@ class KnownItems:
             beyond: The ids of items that it knows.
             as_text: Whether calls and results are told in words.
         """
-        self._complete_turn()
+        self.complete_turn()
         everything = self.everything()
         answered = {item.call_id for item in everything if isinstance(item, m.FunctionResult)}
         open_calls = [
@@ -124,6 +124,12 @@ class KnownItems:
         lost = open_calls if can.continues_after_tool_results else []
         told = carried(everything, can, audio=self._audio(), lost_calls=lost, as_text=as_text)
         return tuple(item for item in told if item.id is None or item.id not in beyond)
+
+    def complete_turn(self) -> None:
+        """The user's last turn may have been told of without its item: it is one nevertheless."""
+        item_id = self._spoken.turn_item
+        if item_id is not None and self._conversation.item(item_id) is None and self._spoken.turn:
+            self._unconfirmed.setdefault(item_id, m.MessageItem(id=item_id, role="user", content=(m.AudioContent(),)))
 
     @property
     def awaits_follow_up(self) -> bool:
@@ -135,12 +141,6 @@ class KnownItems:
     def is_settled(self) -> bool:
         """Whether nothing is on its way: no item, no function that runs, no result without an answer."""
         return not (self._conversation.open_calls or self.lost_calls or self._unconfirmed or self.awaits_follow_up)
-
-    def _complete_turn(self) -> None:
-        """The user's last turn may have been told of without its item."""
-        item_id = self._spoken.turn_item
-        if item_id is not None and self._conversation.item(item_id) is None and self._spoken.turn:
-            self._unconfirmed.setdefault(item_id, m.MessageItem(id=item_id, role="user", content=(m.AudioContent(),)))
 
     def _audio(self) -> dict[str, m.AudioContent]:
         spoken = self._spoken

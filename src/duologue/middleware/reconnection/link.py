@@ -117,8 +117,8 @@ class LastingLink(Link, SnapshotSource):
     def get_service(self, kind: type[Service]) -> Service | None:
         return self if isinstance(self, kind) else self._wire.link.get_service(kind)
 
-    def snapshot(self) -> Snapshot:
-        return self._following.snapshot(self._settings.clock())
+    def snapshot(self, *, extra: bool = True) -> Snapshot:
+        return self._following.snapshot(self._settings.clock(), extra=extra)
 
     def connect(self, receiver: Receiver) -> None:
         self._receiver = receiver
