@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import heapq
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -11,6 +14,8 @@ from typing import Any
 from duologue import messages as m
 from duologue.client import RealtimeClient
 from duologue.conversation import Conversation
+from duologue.errors import ConnectRefused, UnsupportedOperation
+from duologue.link import Link
 from duologue.messages.base import ServerMessage
 from duologue.middleware import FunctionInvocation
 from duologue.middleware.reconnection import Reconnection
@@ -20,7 +25,7 @@ from duologue.providers.gemini import GeminiRealtimeClient
 from duologue.providers.openai import OpenAIRealtimeClient
 from duologue.session import RealtimeSession
 from duologue.speech.responder import CallRequested, ResponderRequest
-from duologue.testing import OpenAIEmulator
+from duologue.testing import OpenAIEmulator, ScriptedClient
 from duologue.testing.emulation import Emulator, Reply
 from duologue.testing.gemini_emulator import GeminiEmulator
 from duologue.tools import tool
@@ -32,6 +37,57 @@ AT_ONCE = Reconnection(random=lambda: 0.0)
 CONNECTION = ConnectionSettings(
     attempts=1, open_timeout=5.0, send_timeout=5.0, limits=WebSocketLimits(close_timeout=0.3)
 )
+
+
+class ManualClock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        waker = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._numbers), waker))
+        await waker
+
+    async def until(self, moment: float) -> None:
+        await settled()
+        while self._sleepers and self._sleepers[0][0] <= moment:
+            self.now, _, waker = heapq.heappop(self._sleepers)
+            if not waker.done():
+                waker.set_result(None)
+            await settled()
+        self.now = moment
+
+
+async def settled() -> None:
+    """Let everything happen that can happen now."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+class UnreliableClient(ScriptedClient):
+    """One that is down for a while, or opens sessions when it is told to."""
+
+    refused: ConnectRefused | UnsupportedOperation | None = None
+    attempts = 0
+    may_open: asyncio.Event | None = None
+
+    async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
+        self.attempts += 1
+        if self.may_open is not None:
+            await self.may_open.wait()
+        if self.refused is not None:
+            raise self.refused.with_traceback(None)
+        return await super().open_link(options, dropped)
+
+    def is_down(self) -> None:
+        self.refused = ConnectRefused("Down.", provider="first", retryable=True)
 
 
 @tool
@@ -76,6 +132,11 @@ def gemini() -> GeminiEmulator:
 
 
 EMULATORS: dict[str, Callable[[], Emulator[Any]]] = {"openai": openai, "gemini": gemini}
+PACED: dict[str, Callable[[], Emulator[Any]]] = {
+    "openai": lambda: OpenAIEmulator(repeats, lead_ms=200),
+    "gemini": lambda: GeminiEmulator(repeats, lead_ms=200),
+}
+"""The same, at the pace at which an answer is played: it is still going on when its first words are heard."""
 AUDIO = {"openai": "response.output_audio.delta", "gemini": "serverContent.modelTurn"}
 """What a piece of an answer is called on each wire."""
 

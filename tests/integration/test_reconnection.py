@@ -24,6 +24,7 @@ from lasting import (
     AT_ONCE,
     AUDIO,
     EMULATORS,
+    PACED,
     Talker,
     add,
     client_of,
@@ -112,16 +113,20 @@ async def test_the_reader_is_told_how_it_went(wire: str) -> None:
 
 @pytest.mark.parametrize("wire", EMULATORS)
 async def test_an_answer_that_was_heard_in_part_stands_as_it_is(wire: str) -> None:
-    async with EMULATORS[wire]() as emulator:
+    async with PACED[wire]() as emulator:
         async with talking(emulator, OPTIONS) as talker:
             session = talker.session
-            emulator.inject(Cut(), at=AUDIO[wire], nth=9)
             await session.send_text("one two three four five six seven eight")
             outcome = None
+            received_ms = 0.0
             async for message in session:
                 talker.conversation.feed(message)
                 if isinstance(message, m.OutputAudioDelta):
-                    await session.send(m.OutputAudioPlayed(item_id=message.item_id, played_ms=200))
+                    was_enough = received_ms >= 200
+                    received_ms += message.format.duration_ms(len(message.audio))
+                    if received_ms >= 200 and not was_enough:
+                        await session.send(m.OutputAudioPlayed(item_id=message.item_id, played_ms=200))
+                        emulator.inject(Cut(), at=AUDIO[wire])
                 if isinstance(message, m.TurnDone):
                     outcome = message.outcome
                 if isinstance(message, m.SessionRestored):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from duologue.client import RealtimeClient
 from duologue.link import Link
+from duologue.middleware.reconnection.connections import Connections
 from duologue.middleware.reconnection.link import LastingLink
 from duologue.options import SessionOptions
 from duologue.runtime import WrappingClient
@@ -27,6 +28,7 @@ class ReconnectingClient(WrappingClient):
         self._settings = settings
 
     async def open_session(self, options: SessionOptions) -> Link:
-        link = LastingLink(self.inner.open_session, options, self.inner.capabilities(options), self._settings)
+        connections = Connections(self.inner.open_session)
+        link = LastingLink(connections, options, self.inner.capabilities(options), self._settings)
         await link.open()
         return link

@@ -256,6 +256,11 @@ class Following:
         self.provider, self.model, self._can = provider, model, can
         self.heard_good = False
 
+    @property
+    def can(self) -> Capabilities:
+        """What the session in use can do."""
+        return self._can
+
     def requests(self, can: Capabilities) -> tuple[Request, ...]:
         """What is asked for again; it is forgotten here."""
         again, self._again = tuple(self._again), []

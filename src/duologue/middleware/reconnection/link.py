@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -23,11 +23,14 @@ from duologue.errors import (
 )
 from duologue.link import Link, Receiver, Service, SnapshotSource
 from duologue.messages.base import ClientMessage, ServerMessage
+from duologue.middleware.reconnection.connections import Connections
 from duologue.middleware.reconnection.following import Following
 from duologue.middleware.reconnection.handover import hand_over
 from duologue.middleware.reconnection.kept_input import INPUT
 from duologue.middleware.reconnection.opening import Opened, Opener
+from duologue.middleware.reconnection.quiet import QuietMoments
 from duologue.middleware.reconnection.restoring import Restoring
+from duologue.middleware.reconnection.returning import Returning
 from duologue.middleware.reconnection.rotation import Rotation, check_later_update, updated_later
 from duologue.middleware.reconnection.sending import NOTED, named, refusal
 from duologue.middleware.reconnection.wire import Wire
@@ -39,30 +42,27 @@ if TYPE_CHECKING:
     from duologue.middleware.reconnection.settings import Reconnection
 
 _MAY_PASS = (HungUp, CutOff, Expired, ConnectRefused)
-OpenSession = Callable[[SessionOptions], Awaitable[Link]]
 
 
 class LastingLink(Link, SnapshotSource):
     """A link over links, one after another.
 
     Args:
-        open_session: Opens a connection.
+        connections: Where they come from.
         options: What the application asks for.
         can: What a session with these options can do.
         settings: Of the middleware.
-        may_pass: Whether another connection is worth an attempt after such an end.
     """
 
     def __init__(
         self,
-        open_session: OpenSession,
+        connections: Connections,
         options: SessionOptions,
         can: Capabilities,
         settings: Reconnection,
-        may_pass: Callable[[SessionEnded], bool] = lambda end: end.retryable,
     ) -> None:
         self._settings = settings
-        self._may_pass = may_pass
+        self._connections = connections
         self.following = self._following = Following(
             options,
             can,
@@ -70,9 +70,11 @@ class LastingLink(Link, SnapshotSource):
             idle_ms=settings.keep_silence * 1000,
             ask_again=settings.ask_again,
         )
-        self._opener = Opener(open_session, self._following, settings.history)
+        self._opener = Opener(connections.open, self._following, settings.history)
+        self._quiet = QuietMoments(self, settings)
         self._restoring = Restoring(self, self._opener, settings)
-        self._rotation = Rotation(self, self._opener, settings)
+        self._rotation = Rotation(self, self._opener, self._quiet, settings)
+        self._returning = Returning(self, connections, self._opener, self._quiet, settings)
         self._can = can, can  # the connection's, and what they are with what this link adds
         self._receiver: Receiver | None = None
         self._push = Route()
@@ -95,6 +97,7 @@ class LastingLink(Link, SnapshotSource):
 
     def _use(self, link: Link) -> None:
         self.metadata = link.metadata
+        self._connections.used(link)
         self._following.begin(link.metadata.provider, link.metadata.model, link.capabilities)
 
     # --- what it is ---
@@ -125,6 +128,7 @@ class LastingLink(Link, SnapshotSource):
         self._push = Route(receiver)
         self._wire.connect()
         self._rotation.begin(self._wire)
+        self._returning.begin(self._wire)
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -200,7 +204,7 @@ class LastingLink(Link, SnapshotSource):
                     raise
                 return self._update_later(named(message))
             self._following.sent(message)
-            self._rotation.something_happened()
+            self._quiet.something_happened()
             return message_id
 
     def _update_later(self, update: m.SessionUpdate) -> str:
@@ -242,7 +246,7 @@ class LastingLink(Link, SnapshotSource):
             self._restoring.good_event()
         if isinstance(message, m.SessionExpiring):
             self._rotation.expiring(wire, message.seconds_left)
-        self._rotation.something_happened()
+        self._quiet.something_happened()
 
     def tell(self, message: ServerMessage) -> None:
         """Something that the layer itself has to say."""
@@ -293,7 +297,7 @@ class LastingLink(Link, SnapshotSource):
 
     def may_pass(self, end: SessionEnded) -> bool:
         """Whether another connection is worth an attempt after that."""
-        return isinstance(end, _MAY_PASS) and self._may_pass(end)
+        return isinstance(end, _MAY_PASS) and self._connections.may_pass(end)
 
     def _let_go(self, wire: Wire) -> None:
         """Nothing goes over that connection any more."""
@@ -320,6 +324,7 @@ class LastingLink(Link, SnapshotSource):
             self._deliver(message)
         self._ready.set()
         self._rotation.begin(wire)
+        self._returning.begin(wire)
         return None
 
     async def _send_anew(self, wire: Wire, messages: list[ClientMessage]) -> None:
@@ -363,6 +368,7 @@ class LastingLink(Link, SnapshotSource):
         self._ready.set()
         self._restoring.stop()
         self._rotation.stop()
+        self._returning.stop()
         if self._receiver is not None:
             tell_ended(self._receiver, end)
 
@@ -370,6 +376,7 @@ class LastingLink(Link, SnapshotSource):
         self._closing = True
         await self._restoring.aclose()
         await self._rotation.aclose()
+        await self._returning.aclose()
         await self._wire.link.aclose()
         self.finish(SessionClosed("The session was closed on our side.", provider=self.metadata.provider))
         await asyncio.gather(*self._leaving, return_exceptions=True)
