@@ -141,16 +141,18 @@ AUDIO = {"openai": "response.output_audio.delta", "gemini": "serverContent.model
 """What a piece of an answer is called on each wire."""
 
 
-def client_of(emulator: Emulator[Any]) -> RealtimeClient:
+def client_of(emulator: Emulator[Any], connection: ConnectionSettings = CONNECTION) -> RealtimeClient:
     """A client of the emulator, without any layer."""
     if isinstance(emulator, OpenAIEmulator):
-        return OpenAIRealtimeClient("gpt-realtime", base_url=emulator.url, api_key="key", connection=CONNECTION)
-    return GeminiRealtimeClient("gemini-3.8-live", base_url=emulator.url, api_key="key", connection=CONNECTION)
+        return OpenAIRealtimeClient("gpt-realtime", base_url=emulator.url, api_key="key", connection=connection)
+    return GeminiRealtimeClient("gemini-3.8-live", base_url=emulator.url, api_key="key", connection=connection)
 
 
-def lasting_client(emulator: Emulator[Any], settings: Reconnection = AT_ONCE) -> RealtimeClient:
+def lasting_client(
+    emulator: Emulator[Any], settings: Reconnection = AT_ONCE, connection: ConnectionSettings = CONNECTION
+) -> RealtimeClient:
     """The same, with tools that are run, and sessions that last."""
-    return client_of(emulator).with_middleware(FunctionInvocation(), settings)
+    return client_of(emulator, connection).with_middleware(FunctionInvocation(), settings)
 
 
 @dataclass

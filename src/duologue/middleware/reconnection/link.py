@@ -79,7 +79,7 @@ class LastingLink(Link, SnapshotSource):
         self._receiver: Receiver | None = None
         self._push = Route()
         self._ready = asyncio.Event()  # there is a connection, and it knows all that the last one knew; or all is over
-        self._held: list[ClientMessage] = []  # the user's input, while there is none
+        self._held: list[ClientMessage] | None = None  # the user's input while one is being told what it has to know
         self._end: SessionEnded | None = None
         self._closing = self._paused = False
         self._leaving: set[asyncio.Task[None]] = set()
@@ -153,7 +153,8 @@ class LastingLink(Link, SnapshotSource):
         assert message.id is not None
         self._following.sent(message)
         if not self._ready.is_set():
-            self._held.append(message)
+            if self._held is not None:
+                self._held.append(message)
             return message.id
         try:
             return await self._wire.link.send(message)
@@ -312,12 +313,14 @@ class LastingLink(Link, SnapshotSource):
         link = opened.link
         self._use(link)
         handover = hand_over(self._following, opened, cause)
-        self._held = []  # it is among what is told
+        held = self._held = list[ClientMessage]()  # what came before is among what is told
         wire = self._wire = Wire(link, self, handover.restored)
         if self._paused:
             link.pause_reading()
         wire.connect()
-        await self._send_anew(wire, handover.messages)
+        await self._send_anew(wire, handover.messages, held)
+        if self._held is held:
+            self._held = None
         if wire.over is not None or self._end is not None:
             return wire.over or self._end
         for message in self._following.restored(is_asked=handover.is_asked):
@@ -327,7 +330,7 @@ class LastingLink(Link, SnapshotSource):
         self._returning.begin(wire)
         return None
 
-    async def _send_anew(self, wire: Wire, messages: list[ClientMessage]) -> None:
+    async def _send_anew(self, wire: Wire, messages: list[ClientMessage], held: list[ClientMessage]) -> None:
         """Send these, and what the user says meanwhile."""
         while messages and wire.over is None:
             for message in messages:
@@ -338,7 +341,7 @@ class LastingLink(Link, SnapshotSource):
                 except DuologueError as error:
                     self._following.refused(message)
                     self._deliver(refusal(message, error))
-            messages, self._held = self._held, []
+            messages, held[:] = list(held), []
 
     # --- the end ---
 
@@ -364,7 +367,6 @@ class LastingLink(Link, SnapshotSource):
         for message in self._following.end_turn("failed"):
             self._deliver(message)
         self._end = end
-        self._held.clear()
         self._ready.set()
         self._restoring.stop()
         self._rotation.stop()
