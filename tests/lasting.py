@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import heapq
 import itertools
 import json
+import types
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,14 +18,18 @@ from duologue import messages as m
 from duologue.client import RealtimeClient
 from duologue.conversation import Conversation
 from duologue.errors import ConnectRefused, UnsupportedOperation
+from duologue.inbox import Inbox
 from duologue.link import Link
 from duologue.messages.base import ServerMessage
 from duologue.middleware import FunctionInvocation
 from duologue.middleware.reconnection import Reconnection
+from duologue.middleware.reconnection.handle import Handle
+from duologue.middleware.reconnection.link import LastingLink
 from duologue.options import SessionOptions
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.gemini import GeminiRealtimeClient
 from duologue.providers.openai import OpenAIRealtimeClient
+from duologue.runtime import SessionLayer
 from duologue.session import RealtimeSession
 from duologue.speech.responder import CallRequested, ResponderRequest
 from duologue.testing import OpenAIEmulator, ScriptedClient
@@ -215,6 +222,52 @@ async def talking(
 async def read_all(session: RealtimeSession) -> list[ServerMessage]:
     """Read to the end, which is raised unless our side asked for it."""
     return [message async for message in session]
+
+
+def alive() -> Counter[str]:
+    """How many objects of each kind that works for sessions there are, those of servers aside."""
+    gc.collect()
+    kinds = (type(thing) for thing in gc.get_objects())
+    names = Counter(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+    return Counter({name: count for name, count in names.items() if name.startswith(_WORKING)})
+
+
+_WORKING = (
+    "duologue.middleware.",
+    "duologue.runtime.",
+    "duologue.providers.",
+    "duologue.protocols.openai.client_role.",
+    "duologue.protocols.gemini.client_role.",
+    "duologue.link.",
+)
+
+
+def weight(session: RealtimeSession) -> int:
+    """How many objects a lasting session holds on to, the conversation itself aside."""
+    gc.collect()
+    root = session.get_service(LastingLink)
+    seen: dict[int, object] = {}
+    waiting: list[object] = [root]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) not in seen and not isinstance(thing, _NOT_HELD):
+            seen[id(thing)] = thing
+            waiting += gc.get_referents(thing)
+    return len(seen)
+
+
+_NOT_HELD = (
+    Conversation,
+    Handle,  # it holds the ids of the conversation's items
+    RealtimeClient,
+    SessionLayer,  # of those further out, each has its own
+    Inbox,
+    asyncio.AbstractEventLoop,
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+)
 
 
 def said(items: Iterable[m.Item]) -> list[tuple[str, str]]:
