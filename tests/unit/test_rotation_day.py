@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 from msgspec.structs import replace
 
 from duologue import messages as m
 from duologue.errors import CutOff
-from duologue.middleware import Reconnection
+from duologue.middleware import Reconnection, keep_last
 from duologue.options import SessionOptions
 from duologue.testing import ScriptedClient
 from duologue.testing.scripted import SCRIPTED_CAPABILITIES
@@ -41,6 +42,33 @@ async def test_a_day_moves_before_every_cap() -> None:
     restored = [message for message in told if isinstance(message, m.SessionRestored)]
     assert [message.cause for message in restored] == ["rotation"] * (len(client.links) - 1)
     assert not any(isinstance(message, m.ConnectionLost) for message in told)
+
+
+async def test_a_day_with_turns_and_losses_answers_every_turn_and_ends_when_it_is_closed() -> None:
+    clock = ManualClock()
+    client = _client(clock, script=200)
+    settings = dataclasses.replace(_settings(clock), history=keep_last(items=1_000))
+    async with client.with_middleware(settings).create_session() as session:
+        told: list[m.ServerMessage] = []
+        for step in range(24 * 6):  # a turn every ten minutes, and a loss every three hours
+            await session.send_text(f"turn {step}")
+            if step % 18 == 9:
+                client.links[-1].hang_up(CutOff("Gone.", provider="scripted", retryable=True))
+            await clock.until((step + 1) * HOUR / 6)
+            while len(session._inbox):
+                told.append(await anext(session))
+        assert session.ended is None
+        items = session.snapshot().items
+        await session.aclose()
+        told += [message async for message in session]
+    ends = [message.turn_id for message in told if isinstance(message, m.TurnDone)]
+    assert len(ends) == len(set(ends)) == 24 * 6
+    spoken = [item.role for item in items if isinstance(item, m.MessageItem)]
+    assert spoken == ["user", "assistant"] * (24 * 6)
+    causes = [message.cause for message in told if isinstance(message, m.SessionRestored)]
+    assert (causes.count("loss"), causes.count("rotation")) == (8, len(client.links) - 1 - 8)
+    assert causes.count("rotation") > 20
+    assert sum(link.end is None for link in client.links) == 0
 
 
 async def test_a_user_who_speaks_is_waited_for_and_not_beyond_the_deadline() -> None:

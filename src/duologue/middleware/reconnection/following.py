@@ -149,6 +149,9 @@ class Following:
                     cut = m.ItemTruncated(item_id=item_id, content_index=message.content_index, audio_end_ms=heard_ms)
                     self.conversation.feed(cut)
                 self._playback.received(message, now)
+            case m.ResponseCreated(out_of_band=False):
+                self.items.answering()
+                self._playback.received(message, now)
             case m.ErrorReported(cause=m.ItemCreate(item=item)):
                 self.items.refused(item)
             case _:

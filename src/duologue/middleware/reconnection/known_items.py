@@ -63,7 +63,9 @@ class KnownItems:
         item = message.item
         if item.id in self._silent:
             return None
-        replayed = _find(self._replayed, item)
+        # What the reader knows by that id, or the application has sent with it, is no echo of something that is alike.
+        is_known = item.id in self._unconfirmed or self._conversation.item(item.id or "") is not None
+        replayed = _of_id(self._replayed, item) if is_known else _find(self._replayed, item)
         if replayed is not None:
             self._replayed.remove(replayed)
             if self._conversation.item(replayed.id or "") is not None:
@@ -78,6 +80,10 @@ class KnownItems:
         if sent is not None:
             self._unconfirmed.pop(sent.id or "", None)
         return message
+
+    def answering(self) -> None:
+        """A response begins: what was told anew comes before it, or not at all, as on wires that repeat nothing."""
+        self._replayed.clear()
 
     # --- one connection after another ---
 
@@ -151,5 +157,8 @@ class KnownItems:
 
 def _find(items: Iterable[m.Item], item: m.Item) -> m.Item | None:
     """The one of `items` that a provider means by `item`."""
-    same = [known for known in items if known.id is not None and known.id == item.id]
-    return same[0] if same else next((known for known in items if same_item(known, item)), None)
+    return _of_id(items, item) or next((known for known in items if same_item(known, item)), None)
+
+
+def _of_id(items: Iterable[m.Item], item: m.Item) -> m.Item | None:
+    return next((known for known in items if known.id is not None and known.id == item.id), None)
