@@ -64,7 +64,7 @@ def echo_of(played: Samples, rate: int, delay_ms: int, seed: int) -> Samples:
     walls *= 0.5 / np.sqrt(np.sum(walls**2))
     late = np.concatenate((np.zeros(rate * delay_ms // 1000), played))
     echo = np.convolve(late, walls)[: len(played)]
-    return np.asarray(echo + np.random.default_rng(3).normal(0, 10, len(echo)))
+    return np.asarray(echo + np.random.default_rng(3).normal(0, 10, len(echo)), np.float64)
 
 
 def cleaned(heard: Samples, played: Samples, rate: int) -> tuple[Samples, float]:

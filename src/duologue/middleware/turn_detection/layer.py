@@ -111,6 +111,8 @@ class TurnDetectionLayer(SessionLayer):
         return message.id or new_id("msg")
 
     async def _listen(self, audio: bytes) -> None:
+        if not audio:
+            return  # all of it waits for the rest of its 10 ms
         if self._is_closed():
             self._cutter.skip(audio)
         else:

@@ -32,7 +32,7 @@ class TurnDetection:
             reckoned.
         echo_cancellation: Whether what is played is taken out of the microphone's audio, for the detector and for the
             provider: the user can interrupt then. While the first 2 s are played, from which the room is learnt, the
-            microphone counts as closed. Needs the extra ``aec``; it costs some 3 % of a core.
+            microphone counts as closed. Needs the extra ``aec``; it costs 2 to 5 % of a core.
         echo_tail: How long after the end of playback a closed microphone stays closed, in s.
         clock: Seconds of a monotonic clock.
 
