@@ -15,6 +15,7 @@ MEASUREMENTS = (
     ("Gemini's wire, beside google-genai", "gemini"),
     ("Resampling", "resampling"),
     ("Voice activity detection", "voice_activity"),
+    ("Echo cancellation", "echo"),
     ("Text to speech", "text_to_speech"),
     ("Speech to text", "speech_to_text"),
     ("A conversation", "conversation"),

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import heapq
+import itertools
 import json
+import types
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,16 +17,22 @@ from typing import Any
 from duologue import messages as m
 from duologue.client import RealtimeClient
 from duologue.conversation import Conversation
+from duologue.errors import ConnectRefused, UnsupportedOperation
+from duologue.inbox import Inbox
+from duologue.link import Link
 from duologue.messages.base import ServerMessage
 from duologue.middleware import FunctionInvocation
 from duologue.middleware.reconnection import Reconnection
+from duologue.middleware.reconnection.handle import Handle
+from duologue.middleware.reconnection.link import LastingLink
 from duologue.options import SessionOptions
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.gemini import GeminiRealtimeClient
 from duologue.providers.openai import OpenAIRealtimeClient
+from duologue.runtime import SessionLayer
 from duologue.session import RealtimeSession
 from duologue.speech.responder import CallRequested, ResponderEvent, ResponderRequest, TextChunk
-from duologue.testing import OpenAIEmulator
+from duologue.testing import OpenAIEmulator, ScriptedClient
 from duologue.testing.emulation import Emulator, Replies, Reply
 from duologue.testing.gemini_emulator import GeminiEmulator
 from duologue.testing.stages import ScriptedResponder
@@ -34,6 +45,57 @@ AT_ONCE = Reconnection(random=lambda: 0.0)
 CONNECTION = ConnectionSettings(
     attempts=1, open_timeout=5.0, send_timeout=5.0, limits=WebSocketLimits(close_timeout=0.3)
 )
+
+
+class ManualClock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        waker = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._numbers), waker))
+        await waker
+
+    async def until(self, moment: float) -> None:
+        await settled()
+        while self._sleepers and self._sleepers[0][0] <= moment:
+            self.now, _, waker = heapq.heappop(self._sleepers)
+            if not waker.done():
+                waker.set_result(None)
+            await settled()
+        self.now = moment
+
+
+async def settled() -> None:
+    """Let everything happen that can happen now."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+class UnreliableClient(ScriptedClient):
+    """One that is down for a while, or opens sessions when it is told to."""
+
+    refused: ConnectRefused | UnsupportedOperation | None = None
+    attempts = 0
+    may_open: asyncio.Event | None = None
+
+    async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
+        self.attempts += 1
+        if self.may_open is not None:
+            await self.may_open.wait()
+        if self.refused is not None:
+            raise self.refused.with_traceback(None)
+        return await super().open_link(options, dropped)
+
+    def is_down(self) -> None:
+        self.refused = ConnectRefused("Down.", provider="first", retryable=True)
 
 
 @tool
@@ -97,16 +159,18 @@ AUDIO = {"openai": "response.output_audio.delta", "gemini": "serverContent.model
 """What a piece of an answer is called on each wire."""
 
 
-def client_of(emulator: Emulator[Any]) -> RealtimeClient:
+def client_of(emulator: Emulator[Any], connection: ConnectionSettings = CONNECTION) -> RealtimeClient:
     """A client of the emulator, without any layer."""
     if isinstance(emulator, OpenAIEmulator):
-        return OpenAIRealtimeClient("gpt-realtime", base_url=emulator.url, api_key="key", connection=CONNECTION)
-    return GeminiRealtimeClient("gemini-3.8-live", base_url=emulator.url, api_key="key", connection=CONNECTION)
+        return OpenAIRealtimeClient("gpt-realtime", base_url=emulator.url, api_key="key", connection=connection)
+    return GeminiRealtimeClient("gemini-3.8-live", base_url=emulator.url, api_key="key", connection=connection)
 
 
-def lasting_client(emulator: Emulator[Any], settings: Reconnection = AT_ONCE) -> RealtimeClient:
+def lasting_client(
+    emulator: Emulator[Any], settings: Reconnection = AT_ONCE, connection: ConnectionSettings = CONNECTION
+) -> RealtimeClient:
     """The same, with tools that are run, and sessions that last."""
-    return client_of(emulator).with_middleware(FunctionInvocation(), settings)
+    return client_of(emulator, connection).with_middleware(FunctionInvocation(), settings)
 
 
 @dataclass
@@ -169,6 +233,52 @@ async def talking(
 async def read_all(session: RealtimeSession) -> list[ServerMessage]:
     """Read to the end, which is raised unless our side asked for it."""
     return [message async for message in session]
+
+
+def alive() -> Counter[str]:
+    """How many objects of each kind that works for sessions there are, those of servers aside."""
+    gc.collect()
+    kinds = (type(thing) for thing in gc.get_objects())
+    names = Counter(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+    return Counter({name: count for name, count in names.items() if name.startswith(_WORKING)})
+
+
+_WORKING = (
+    "duologue.middleware.",
+    "duologue.runtime.",
+    "duologue.providers.",
+    "duologue.protocols.openai.client_role.",
+    "duologue.protocols.gemini.client_role.",
+    "duologue.link.",
+)
+
+
+def weight(session: RealtimeSession) -> int:
+    """How many objects a lasting session holds on to, the conversation itself aside."""
+    gc.collect()
+    root = session.get_service(LastingLink)
+    seen: dict[int, object] = {}
+    waiting: list[object] = [root]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) not in seen and not isinstance(thing, _NOT_HELD):
+            seen[id(thing)] = thing
+            waiting += gc.get_referents(thing)
+    return len(seen)
+
+
+_NOT_HELD = (
+    Conversation,
+    Handle,  # it holds the ids of the conversation's items
+    RealtimeClient,
+    SessionLayer,  # of those further out, each has its own
+    Inbox,
+    asyncio.AbstractEventLoop,
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+)
 
 
 def said(items: Iterable[m.Item]) -> list[tuple[str, str]]:

@@ -64,6 +64,10 @@ class RealtimeClient(ABC):
         """The client's defaults with `options` over them."""
         return self._defaults.merged(options)
 
+    def _all_stated(self, options: SessionOptions | None) -> SessionOptions:
+        """The options of a session, whoever in the chain states them."""
+        return self.with_defaults(options)
+
     @final
     def create_session(
         self,
@@ -79,10 +83,15 @@ class RealtimeClient(ABC):
             unsupported: ``"raise"`` (the default) refuses options that the wire cannot carry; ``"drop"`` leaves
                 preferences out (voice, speed, noise reduction, temperature), lists them in `session.dropped` and warns.
             resume: A conversation to go on with (`RealtimeSession.snapshot`), of this provider or another. Its options
-                hold where `options` state no others; tools are stated anew.
+                hold where `options` state no others; functions are stated anew (`Snapshot.left_out`).
+
+        Raises:
+            InvalidInput: The conversation needs what neither the snapshot holds nor `options` state.
         """
         if resume is not None:
-            options = resume.resumed(options, self.metadata.provider, self.capabilities(options))
+            provider = self.metadata.provider
+            resume.check(self._all_stated(options), provider)
+            options = resume.resumed(options, provider, self.capabilities(options))
         merged = self.with_defaults(options)
         if unsupported is not None:
             merged = msgspec.structs.replace(merged, unsupported=unsupported)

@@ -124,5 +124,5 @@ class SnapshotSource(ABC):
     """Marks a layer that knows the whole conversation, so that ``session.snapshot()`` can be taken."""
 
     @abstractmethod
-    def snapshot(self) -> Snapshot:
-        """The conversation as it stands."""
+    def snapshot(self, *, extra: bool = True) -> Snapshot:
+        """The conversation as it stands; with `SessionOptions.extra`, or without."""

@@ -74,8 +74,12 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
         """
         return required(self.get_service(kind), kind)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, extra: bool = True) -> Snapshot:
         """The conversation as it stands, for ``client.create_session(resume=snapshot)``, here or in another process.
+
+        Args:
+            extra: Whether `SessionOptions.extra` is in it, as it was given. What your own class of options adds is
+                there too. Leave it out where it holds what nobody should read.
 
         Raises:
             InvalidInput: Nothing follows the conversation: `Reconnection` does.
@@ -85,7 +89,7 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
             raise InvalidInput(
                 "Nothing in this session follows the conversation. Use client.with_middleware(Reconnection())."
             )
-        return source.snapshot()
+        return source.snapshot(extra=extra)
 
     # --- sending ---
 

@@ -98,6 +98,35 @@ async def test_after_a_while_the_first_is_the_first_again() -> None:
     assert providers == ["gemini", "gemini", "openai"]
 
 
+async def test_the_preferred_one_takes_the_conversation_back() -> None:
+    """A provider goes down in the middle and comes back: every turn is answered once, at whichever there is."""
+    async with openai() as first, gemini() as second:
+        clients = FallbackClient(
+            [client_of(first), client_of(second)], cool_down=0.1, move_back=True, reconnection=AT_ONCE
+        )
+        client = clients.with_middleware(FunctionInvocation())
+        async with client, client.create_session(OPTIONS) as session:
+            talker = Talker(session)
+            await talker.say("one")
+            first.refuse(503, times=1)
+            first.inject(Cut())
+            await talker.say("add 1 2")
+            async for message in session:
+                if isinstance(message, m.SessionRestored):
+                    assert (message.cause, message.provider, message.how) == ("return", "openai", "replayed")
+                    break
+            await talker.say("add 3 4")
+            assert session.metadata.provider == "openai"
+            assert len(second.sessions) == 1
+    answers = [text for who, text in said(talker.conversation.items) if who == "assistant"]
+    assert answers == [
+        "You said: one .",
+        "The sum of these numbers is 3 .",
+        "The sum of these numbers is 7 .",
+    ]
+    assert len(talker.seen_of(m.TurnDone)) == 3
+
+
 async def test_one_that_does_not_answer_is_given_up_in_time() -> None:
     clients = FallbackClient([_Stuck(provider="stuck"), ScriptedClient(provider="fine")], timeout=0.05)
     async with clients, clients.create_session() as session:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
-import gc
 import random
 from collections import Counter
 from typing import Any
@@ -15,7 +14,6 @@ import pytest
 from duologue import messages as m
 from duologue.errors import ConnectRefused, CutOff, HungUp
 from duologue.options import SessionOptions, Transcription
-from duologue.runtime import ProtocolLink
 from duologue.testing import OpenAIEmulator
 from duologue.testing.emulation import Emulator
 from duologue.testing.loopback import Cut, Hangup
@@ -27,12 +25,14 @@ from lasting import (
     Halting,
     Talker,
     add,
+    alive,
     client_of,
     lasting_client,
     read_all,
     repeats,
     said,
     talking,
+    weight,
 )
 
 OPTIONS = SessionOptions(instructions="Repeat.", tools=(add,))
@@ -53,8 +53,10 @@ def _script(seed: int) -> list[tuple[str, bool]]:
     return turns
 
 
-async def _talk(emulator: Emulator[Any], seed: int, *, cuts: bool) -> Talker:
+async def _talk(emulator: Emulator[Any], seed: int, *, cuts: bool) -> tuple[Talker, list[int]]:
+    """A long conversation, and what the session holds on to at the middle and at the end of it."""
     chance = random.Random(seed + 1)
+    held: list[int] = []
     async with lasting_client(emulator) as client, client.create_session(OPTIONS) as session:
         talker = Talker(session)
         for number, (text, interrupt) in enumerate(_script(seed)):
@@ -64,19 +66,23 @@ async def _talk(emulator: Emulator[Any], seed: int, *, cuts: bool) -> Talker:
             done = told[-1]
             assert isinstance(done, m.TurnDone)
             assert done.outcome == ("interrupted" if interrupt else "completed"), (number, told)
-    return talker
+            if number in (TURNS // 2, TURNS - 1):
+                held.append(weight(session))
+    return talker, held
 
 
 @pytest.mark.parametrize("wire", EMULATORS)
 @pytest.mark.timeout(180)
 async def test_a_long_conversation_is_the_same_with_cuts_as_without(wire: str) -> None:
     async with EMULATORS[wire]() as whole, EMULATORS[wire]() as broken:
-        uncut = await _talk(whole, 7, cuts=False)
-        tasks = len(asyncio.all_tasks())
-        cut = await _talk(broken, 7, cuts=True)
+        before = alive()
+        uncut, _ = await _talk(whole, 7, cuts=False)
+        tasks, objects = len(asyncio.all_tasks()), alive()
+        cut, held = await _talk(broken, 7, cuts=True)
         assert len(asyncio.all_tasks()) <= tasks
-        gc.collect()
-        assert len([thing for thing in gc.get_objects() if type(thing) is ProtocolLink]) <= 2
+        assert (alive() - objects) - (objects - before) == Counter()  # nothing is left of forty connections
+        middle, end = held
+        assert end < middle + TURNS // 2  # not one object a turn is kept
     assert len(broken.sessions) > 20
     assert said(cut.conversation.items) == said(uncut.conversation.items)
     turns = Counter(message.turn_id for message in cut.seen_of(m.TurnDone))

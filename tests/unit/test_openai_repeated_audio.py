@@ -14,7 +14,7 @@ from duologue import messages as m
 from openai_wire import opened
 
 AUDIO = base64.b64encode(bytes(range(256)) * 4).decode()
-PLACE = {"response_id": "r", "item_id": "i", "output_index": 0, "content_index": 1}
+PLACE: dict[str, Any] = {"response_id": "r", "item_id": "i", "output_index": 0, "content_index": 1}
 SEPARATORS = [(",", ":"), (", ", ": "), (" , ", " : ")]
 
 
@@ -60,7 +60,7 @@ def test_that_only_the_first_frame_of_a_part_is_parsed(
         id="event_2",
         **PLACE,
         audio=base64.b64decode(other),
-        format=first.format,  # type: ignore[arg-type]
+        format=first.format,
     )
     assert counted.read(event(3, item_id="another", **more), separators).item_id == "another"
     assert counted.parsed > before

@@ -323,3 +323,54 @@ def test_that_a_handle_does_not_vouch_for_what_the_user_has_only_just_said() -> 
     following.received(m.ResumptionUpdated(handle="h", resumable=True), 0.0)
     assert following.handle is not None
     assert following.handle.items == {"asked", "answered"}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with its item", "without"])
+@pytest.mark.parametrize("words", [None, "hello"])
+def test_a_snapshot_tells_that_it_lacks_what_the_user_has_just_said(told: bool, words: str | None) -> None:
+    """Sound is in no snapshot: without a transcript, nothing is known of a turn that has no answer yet."""
+    following = Following(SessionOptions(), SCRIPTED_CAPABILITIES, most_ms=30_000, idle_ms=2_000, ask_again=True)
+    following.begin("p", None, SCRIPTED_CAPABILITIES)
+    following.sent(m.InputAudioAppend(audio=b"\1\0" * 2_400))
+    following.received(m.InputAudioCommitted(item_id="i"), 0.0)
+    if told:
+        spoken = m.MessageItem(id="i", role="user", content=(m.AudioContent(transcript=words),))
+        following.received(m.ItemAdded(item=spoken), 0.0)
+    snapshot = following.snapshot(0.0)
+    (item,) = snapshot.items
+    assert item.id == "i"
+    assert snapshot.owes_answer
+    assert snapshot.lacks_words is not (told and words is not None)
+
+
+def _moved(*texts: str) -> Following:
+    """A conversation that goes on over a connection that repeats nothing of what it was told."""
+    said = [m.MessageItem.user(text, id=f"u{n}") for n, text in enumerate(texts)]
+    answers = [m.MessageItem.assistant("Yes.", id=f"a{n}") for n, _ in enumerate(texts)]
+    history = tuple(item for pair in zip(said, answers, strict=True) for item in pair)
+    options = SessionOptions(history=history)
+    following = Following(options, SCRIPTED_CAPABILITIES, most_ms=30_000, idle_ms=2_000, ask_again=True)
+    following.begin("p", None, SCRIPTED_CAPABILITIES)
+    following.lose(0.0)
+    following.items.replayed(history, SCRIPTED_CAPABILITIES)
+    return following
+
+
+def test_what_is_said_once_more_after_a_replay_is_no_echo_of_it() -> None:
+    following = _moved("Go on.", "Go on.")
+    again = m.MessageItem.user("Go on.", id="u9")
+    following.sent(m.ItemCreate(item=again))
+    assert following.received(m.ItemAdded(item=again), 0.0) == [m.ItemAdded(item=again)]
+    assert following.received(m.ItemDone(item=again), 0.0) == [m.ItemDone(item=again)]
+    following.received(m.ResponseCreated(response_id="r"), 0.0)
+    answer = m.MessageItem.assistant("Yes.", id="a9")
+    assert following.received(m.ItemAdded(item=answer), 0.0) == [m.ItemAdded(item=answer)]
+    assert following.received(m.ItemDone(item=answer), 0.0) == [m.ItemDone(item=answer)]
+
+
+def test_the_echo_of_a_replay_is_not_told_whatever_its_ids() -> None:
+    following = _moved("One.", "Two.")
+    for item_id, role, text in (("x1", "user", "One."), ("a0", "assistant", "Yes."), ("x3", "user", "Two.")):
+        echo = m.MessageItem(id=item_id, role=role, content=(m.TextContent(text=text),))  # type: ignore[arg-type]
+        assert following.received(m.ItemAdded(item=echo), 0.0) == []
+        assert following.received(m.ItemDone(item=echo), 0.0) == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from duologue.audio.convert import Converter
 from duologue.audio.devices import Device, list_devices
+from duologue.audio.echo import EchoCanceller, check_echo_cancellation
 from duologue.audio.g711 import decode_g711, encode_g711
 from duologue.audio.microphone import MicrophoneSource
 from duologue.audio.pacing import Pacer
@@ -28,6 +29,7 @@ __all__ = [
     "ConversationRecorder",
     "Converter",
     "Device",
+    "EchoCanceller",
     "Heard",
     "MemorySink",
     "MemorySource",
@@ -42,6 +44,7 @@ __all__ = [
     "WavSink",
     "WavSource",
     "WavWriter",
+    "check_echo_cancellation",
     "decode_g711",
     "encode_g711",
     "interleave",

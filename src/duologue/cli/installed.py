@@ -49,6 +49,7 @@ _PACKAGES = (
     Package(name="pocketsphinx", extra="local", purpose="speech to text"),
     Package(name="espeakng-loader", extra="local", purpose="text to speech"),
     Package(name="sounddevice", extra="audio", purpose="microphone and speaker"),
+    Package(name="pywebrtc-audio", extra="aec", purpose="echo cancellation"),
     Package(name="openai", extra="chat", purpose="answers from chat endpoints"),
     Package(name="google-auth", extra="gemini", purpose="Google Cloud's default credentials"),
     Package(name="websockets", extra="websockets", purpose="the other WebSocket transport"),

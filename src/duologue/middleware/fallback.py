@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
@@ -12,6 +13,7 @@ from duologue.capabilities import Capabilities, check_options
 from duologue.client import RealtimeClient
 from duologue.errors import ConnectRefused, DuologueError, InvalidInput, SessionEnded, UnsupportedOperation
 from duologue.link import Link, ProviderMetadata, Service
+from duologue.middleware.reconnection.connections import Connections
 from duologue.middleware.reconnection.link import LastingLink
 from duologue.middleware.reconnection.settings import Reconnection
 from duologue.options import SessionOptions
@@ -28,7 +30,7 @@ class FallbackClient(RealtimeClient):
     It holds when a session opens, and in the middle of one: its sessions outlive their connections, as those of
     `Reconnection` do, and may go on at another provider. `SessionRestored.provider` tells who answers. One that has
     refused, or has not answered in time, is left alone for a while; then it is the first again, when a connection is
-    made the next time.
+    made the next time, or, with `move_back`, at the next quiet moment of a session.
 
     Options that only one provider understands (model, voice, `SessionOptions.extra` …) go to the first client alone:
     give the others theirs as their own `defaults`. What a stand-in must be able to do is what the options ask for, and
@@ -39,6 +41,9 @@ class FallbackClient(RealtimeClient):
         requires: Names of `Capabilities` that a stand-in must have too, such as ``"images"`` or ``"manual_turns"``.
         timeout: Seconds that one provider may take to open a session; None: as long as its client allows.
         cool_down: Seconds that a provider is left alone after a failure.
+        move_back: Whether a session that is well moves back to a preferred provider after its cool-down
+            (``SessionRestored(cause="return")``): it is reached first, beside the one in use, and takes over when
+            nothing is under way. The user hears another voice from then on, as at the failure.
         reconnection: How sessions go on over new connections.
         clock: Seconds of a monotonic clock.
 
@@ -53,6 +58,7 @@ class FallbackClient(RealtimeClient):
         requires: Iterable[str] = (),
         timeout: float | None = 10.0,
         cool_down: float = 60.0,
+        move_back: bool = False,
         reconnection: Reconnection | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -61,6 +67,7 @@ class FallbackClient(RealtimeClient):
         self._requires = tuple(requires)
         self._timeout = timeout
         self._cool_down = cool_down
+        self.moves_back = move_back
         self._reconnection = reconnection or Reconnection()
         self._clock = clock
         self._cold_until: dict[RealtimeClient, float] = {}
@@ -79,9 +86,11 @@ class FallbackClient(RealtimeClient):
     def with_defaults(self, options: SessionOptions | None) -> SessionOptions:
         return options or SessionOptions()  # each client has its own
 
+    def _all_stated(self, options: SessionOptions | None) -> SessionOptions:
+        return self.clients[0]._all_stated(options)
+
     async def open_session(self, options: SessionOptions) -> Link:
-        choice = _Choice(self)
-        link = LastingLink(choice.open, options, self.capabilities(options), self._reconnection, choice.may_pass)
+        link = LastingLink(_Choice(self), options, self.capabilities(options), self._reconnection)
         await link.open()
         return link
 
@@ -106,7 +115,11 @@ class FallbackClient(RealtimeClient):
 
     def is_cold(self, client: RealtimeClient) -> bool:
         """Whether that client is left alone for now."""
-        return self._cold_until.get(client, 0.0) > self._clock()
+        return self.cold_for(client) > 0
+
+    def cold_for(self, client: RealtimeClient) -> float:
+        """How long that client is left alone yet, in s."""
+        return max(0.0, self._cold_until.get(client, 0.0) - self._clock())
 
     def failed(self, client: RealtimeClient) -> None:
         """Leave that client alone for a while."""
@@ -141,7 +154,7 @@ class FallbackClient(RealtimeClient):
         return link
 
 
-class _Choice:
+class _Choice(Connections):
     """Who answers in one session.
 
     Args:
@@ -150,7 +163,9 @@ class _Choice:
 
     def __init__(self, clients: FallbackClient) -> None:
         self._clients = clients
-        self._last: RealtimeClient | None = None
+        self._in_use: RealtimeClient | None = None
+        self._opened: WeakKeyDictionary[Link, RealtimeClient] = WeakKeyDictionary()
+        self._unable: set[RealtimeClient] = set()  # to do what this session needs
 
     async def open(self, options: SessionOptions) -> Link:
         """Open a connection of the first client that can be reached.
@@ -159,28 +174,50 @@ class _Choice:
             ConnectRefused: None can.
             UnsupportedOperation: None can do what the options ask for.
         """
-        refusals: list[DuologueError] = []
-        for client in self._clients._order():
-            # A handle means something to nobody else; the history goes beside it.
-            asked = options if self._last in (None, client) else replace(options, resume=None)
-            try:
-                link = await self._clients.connect(client, asked)
-            except (ConnectRefused, UnsupportedOperation) as refused:
-                refusals.append(refused)
-                if isinstance(refused, ConnectRefused):
-                    self._clients.failed(client)
-                continue
-            self._last = client
-            return link
-        raise _all_refused(refusals)
+        return await self._open_one(self._clients._order(), options)
+
+    async def open_better(self, options: SessionOptions) -> Link:
+        ready = [client for client in self._preferred() if not self._clients.is_cold(client)]
+        return await (self._open_one(ready, options) if ready else super().open_better(options))
+
+    def better_in(self) -> float | None:
+        return min((self._clients.cold_for(client) for client in self._preferred()), default=None)
+
+    def used(self, link: Link) -> None:
+        self._in_use = self._opened[link]
 
     def may_pass(self, end: SessionEnded) -> bool:
         """Whether another connection is worth an attempt: here, or at another provider."""
         if end.retryable or isinstance(end, ConnectRefused):
             return end.retryable
-        if self._last is not None:
-            self._clients.failed(self._last)
+        if self._in_use is not None:
+            self._clients.failed(self._in_use)
         return any(not self._clients.is_cold(client) for client in self._clients.clients)
+
+    def _preferred(self) -> list[RealtimeClient]:
+        """Those that go before the one in use, and can do what it does."""
+        if self._in_use is None or not self._clients.moves_back:
+            return []
+        before = self._clients.clients[: self._clients.clients.index(self._in_use)]
+        return [client for client in before if client not in self._unable]
+
+    async def _open_one(self, clients: Iterable[RealtimeClient], options: SessionOptions) -> Link:
+        refusals: list[DuologueError] = []
+        for client in clients:
+            # A handle means something to nobody else; the history goes beside it.
+            asked = options if self._in_use in (None, client) else replace(options, resume=None)
+            try:
+                link = await self._clients.connect(client, asked)
+            except ConnectRefused as refused:
+                self._clients.failed(client)
+                refusals.append(refused)
+            except UnsupportedOperation as refused:
+                self._unable.add(client)
+                refusals.append(refused)
+            else:
+                self._opened[link] = client
+                return link
+        raise _all_refused(refusals)
 
 
 def _all_refused(refusals: list[DuologueError]) -> DuologueError:

@@ -5,6 +5,7 @@ from duologue.runtime.protocol_link import ProtocolLink
 from duologue.runtime.provider_client import ProviderClient
 from duologue.runtime.provider_link import ProviderLink
 from duologue.runtime.sequencer import ResponseSequencer
+from duologue.runtime.wrapping import WrappingClient
 
 __all__ = [
     "LayeredClient",
@@ -13,5 +14,6 @@ __all__ = [
     "ProviderLink",
     "ResponseSequencer",
     "SessionLayer",
+    "WrappingClient",
     "wrap_sessions",
 ]

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 from duologue.capabilities import Capabilities
 from duologue.client import DuologueWarning, RealtimeClient
-from duologue.errors import InvalidInput, SessionEnded
-from duologue.link import Link, ProviderMetadata, Receiver, Service
+from duologue.errors import SessionEnded
+from duologue.link import Link, Receiver, Service
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 from duologue.runtime.route import Route, Watcher, tell_ended
+from duologue.runtime.wrapping import WrappingClient
 
 
 class SessionLayer(Watcher, Link):
@@ -137,7 +138,7 @@ class _Nowhere:
 _NOWHERE = _Nowhere()
 
 
-class LayeredClient(RealtimeClient):
+class LayeredClient(WrappingClient):
     """A client whose sessions are wrapped in a layer. Middleware that changes options overrides `open_session`.
 
     Args:
@@ -152,22 +153,8 @@ class LayeredClient(RealtimeClient):
     def __init__(
         self, inner: RealtimeClient, layer: Callable[[Link], SessionLayer], settings: object | None = None
     ) -> None:
-        super().__init__()
-        if not isinstance(inner, RealtimeClient):
-            raise InvalidInput(f"Middleware wraps a client, and {type(inner).__name__} is none.")
-        self.inner = inner
+        super().__init__(inner, settings)
         self._layer = layer
-        self._made_by = settings
-
-    @property
-    def metadata(self) -> ProviderMetadata:
-        return self.inner.metadata
-
-    def capabilities(self, options: SessionOptions | None = None) -> Capabilities:
-        return self.inner.capabilities(options)
-
-    def with_defaults(self, options: SessionOptions | None) -> SessionOptions:
-        return self.inner.with_defaults(options)
 
     async def open_session(self, options: SessionOptions) -> Link:
         link = await self.inner.open_session(options)
@@ -176,18 +163,6 @@ class LayeredClient(RealtimeClient):
         except BaseException:
             await link.aclose()
             raise
-
-    def get_service(self, kind: type[Service]) -> Service | None:
-        for part in (self, self._made_by):
-            if isinstance(part, kind):
-                return part
-        return self.inner.get_service(kind)
-
-    async def aclose(self) -> None:
-        try:
-            await super().aclose()
-        finally:
-            await self.inner.aclose()
 
 
 def _check_order(layer: SessionLayer) -> None:

@@ -15,6 +15,7 @@ from duologue.link import FunctionInvoker, Link
 from duologue.middleware.function_invocation import FunctionInvocation, FunctionInvocationLayer
 from duologue.options import SessionOptions, Unsupported
 from duologue.runtime import LayeredClient
+from duologue.snapshots import Snapshot
 from duologue.sync.process import forget_client, thread_of
 from duologue.sync.session import Session, open_session
 from duologue.sync.shared_work import SharedWork
@@ -49,6 +50,7 @@ class RealtimeClient(Verbs[str]):
         unsupported: What to do with preferences that the wire cannot carry, as in `connect`.
         middleware: Layers, the outermost first.
         client: A client to use in place of one that is made by name. It is closed with this one.
+        resume: A conversation that the first session goes on with, as in `connect`.
 
     Raises:
         InvalidInput: The arguments do not go together, or there is no such provider.
@@ -66,6 +68,7 @@ class RealtimeClient(Verbs[str]):
         unsupported: Unsupported | None = None,
         middleware: Iterable[Callable[[asynchronous.RealtimeClient], asynchronous.RealtimeClient]] = (),
         client: asynchronous.RealtimeClient | None = None,
+        resume: Snapshot | None = None,
     ) -> None:
         if client is None:
             from duologue.providers.registry import make_client
@@ -76,6 +79,7 @@ class RealtimeClient(Verbs[str]):
         self._client = _FunctionRunningClient(client.with_middleware(*middleware))
         self._options = options
         self._unsupported: Unsupported | None = unsupported
+        self._resume = resume
         self._session: Session | None = None
         self._opening = SharedWork(self._open)
         self._closing = SharedWork(self._close)
@@ -171,11 +175,13 @@ class RealtimeClient(Verbs[str]):
     async def _open(self) -> Session:
         self._check_open()
         if self._session is None or self._session.ended is not None:
-            session = await open_session(self._client, self._options, unsupported=self._unsupported)
+            session = await open_session(
+                self._client, self._options, unsupported=self._unsupported, resume=self._resume
+            )
             if self._closed:
                 await session._session.aclose()
             self._check_open()
-            self._session = session
+            self._session, self._resume = session, None
         return self._session
 
     async def _close(self) -> None:

@@ -15,6 +15,7 @@ from duologue.messages.field_types import check_fields
 from duologue.options import SessionOptions, Unsupported
 from duologue.runtime import LayeredClient
 from duologue.session import RealtimeSession, audio_ids
+from duologue.snapshots import Snapshot
 from duologue.sync.inbox import HandoverLayer
 from duologue.sync.loop_thread import LoopThread
 from duologue.sync.process import forget_client, thread_of
@@ -22,7 +23,11 @@ from duologue.verbs import Verbs
 
 
 def connect(
-    client: RealtimeClient, options: SessionOptions | None = None, *, unsupported: Unsupported | None = None
+    client: RealtimeClient,
+    options: SessionOptions | None = None,
+    *,
+    unsupported: Unsupported | None = None,
+    resume: Snapshot | None = None,
 ) -> Session:
     """Open a session of any client, and return once the provider has confirmed the options.
 
@@ -33,27 +38,34 @@ def connect(
         client: From `duologue.providers`, say, with any middleware.
         options: What this session shall be like, over the client's defaults.
         unsupported: What to do with preferences that the wire cannot carry, as in `RealtimeClient.create_session`.
+        resume: A conversation to go on with (`Session.snapshot`), as there.
 
     Raises:
         ConnectRefused: The session did not begin.
         UnsupportedOperation: The options ask for what the provider cannot do.
-        InvalidInput: This is called on the event loop of `duologue.sync`, or the client belongs to a parent process.
+        InvalidInput: This is called on the event loop of `duologue.sync`, the client belongs to a parent process, or
+            the conversation needs what neither the snapshot holds nor `options` state.
     """
     if not isinstance(client, RealtimeClient):
         raise InvalidInput(f"connect takes a client of duologue, not {type(client).__name__}.")
     thread = thread_of(client)
     return thread.run(
-        lambda: open_session(client, options, unsupported=unsupported), undo=lambda late: late._session.aclose()
+        lambda: open_session(client, options, unsupported=unsupported, resume=resume),
+        undo=lambda late: late._session.aclose(),
     )
 
 
 async def open_session(
-    client: RealtimeClient, options: SessionOptions | None, *, unsupported: Unsupported | None
+    client: RealtimeClient,
+    options: SessionOptions | None,
+    *,
+    unsupported: Unsupported | None,
+    resume: Snapshot | None,
 ) -> Session:
     """What `connect` does on the event loop."""
     thread = thread_of(client)
     layered = LayeredClient(client, lambda link: HandoverLayer(link, thread))
-    session = await layered.create_session(options, unsupported=unsupported)
+    session = await layered.create_session(options, unsupported=unsupported, resume=resume)
     handover = session.get_service(HandoverLayer)
     assert handover is not None
     return Session(session, handover, thread)
@@ -117,6 +129,21 @@ class Session(Verbs[str]):
     def get_service(self, kind: type[Service]) -> Service | None:
         """The layer, or the part of the provider, that is a `kind`. It lives on the event loop of `duologue.sync`."""
         return self if isinstance(self, kind) else self._handover.inner.get_service(kind)
+
+    def snapshot(self, *, extra: bool = True) -> Snapshot:
+        """The conversation as it stands, for ``connect(client, resume=snapshot)``, here or in another process.
+
+        Args:
+            extra: Whether `SessionOptions.extra` is in it, as it was given.
+
+        Raises:
+            InvalidInput: Nothing follows the conversation: `Reconnection` does. Or this is the wrong thread or process.
+        """
+
+        async def take() -> Snapshot:
+            return self._session.snapshot(extra=extra)
+
+        return self._thread.run(take)
 
     # --- sending ---
 

@@ -55,6 +55,7 @@ class ScriptedLink(ProviderLink):
         self._arriving: deque[ServerMessage | SessionEnded] = deque()
         self._sequence = itertools.count()
         self._numbers = itertools.count(1)
+        self._taken = {item.id for item in options.history or ()}
         self._last_item_id: str | None = None
         self._response: ResponseBuilder | None = None
         self._scheduled = self._paused = False
@@ -266,7 +267,7 @@ class ScriptedLink(ProviderLink):
         ]
 
     def _make_id(self, kind: str) -> str:
-        return f"{kind}_{next(self._numbers)}"
+        return next(name for name in (f"{kind}_{number}" for number in self._numbers) if name not in self._taken)
 
 
 def _truncated(cut: m.ItemTruncate) -> m.ItemTruncated:

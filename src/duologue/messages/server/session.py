@@ -13,7 +13,7 @@ from duologue.options import SessionOptions
 
 TurnOutcome = Literal["completed", "interrupted", "incomplete", "failed"]
 RestoredHow = Literal["native", "replayed", "fresh"]
-RestoredCause = Literal["loss", "rotation", "update"]
+RestoredCause = Literal["loss", "rotation", "update", "return"]
 
 
 class SessionCreated(ServerMessage, frozen=True, kw_only=True, tag=tag_of):
@@ -66,7 +66,7 @@ class SessionRestored(ServerMessage, frozen=True, kw_only=True, tag=tag_of):
         how: ``"native"``: the provider took the conversation up itself; ``"replayed"``: its items were sent anew;
             ``"fresh"``: there was nothing to bring, or no way to bring it.
         cause: ``"loss"``: the connection broke; ``"rotation"``: the provider's time was running out; ``"update"``:
-            options changed that the wire cannot change in place.
+            options changed that the wire cannot change in place; ``"return"``: the preferred provider is back.
         provider: Who answers from now on.
         model: Its model.
         asked_again: Whether an answer that was lost is asked for anew.

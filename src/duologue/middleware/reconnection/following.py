@@ -3,9 +3,6 @@ told. Pure: the time is an argument."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 from msgspec.structs import replace
 
 from duologue import messages as m
@@ -14,8 +11,10 @@ from duologue.conversation import Conversation
 from duologue.formats import PCM16_24K
 from duologue.lifecycle import new_id
 from duologue.messages.base import ClientMessage, ServerMessage
-from duologue.middleware.reconnection.carried import Items, carried, result_as_text, same_item, whole
+from duologue.middleware.reconnection.carried import Items, carried, whole
+from duologue.middleware.reconnection.handle import Handle, given_after
 from duologue.middleware.reconnection.kept_input import INPUT, KeptInput
+from duologue.middleware.reconnection.known_items import KnownItems
 from duologue.middleware.reconnection.turn_names import TurnNames
 from duologue.middleware.reconnection.unanswered import Answer, Request, Unanswered
 from duologue.options import OFF, SessionOptions
@@ -26,23 +25,6 @@ _A_MOMENT_MS = 100.0  # speakers are that late; less than that was not heard
 _LOST = "connection_lost"
 _ANYTHING = Capabilities(images=True)
 _GOOD = (m.ResponseCreated, m.ItemDone, m.InputSpeechStarted, m.InputAudioCommitted, m.SessionUpdated)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Handle:
-    """A provider's own handle of the conversation.
-
-    Attributes:
-        text: The handle.
-        provider: Whose it is.
-        model: For which model.
-        items: What it stands for: the ids of the items that were there when it was given.
-    """
-
-    text: str
-    provider: str
-    model: str | None
-    items: frozenset[str]
 
 
 class Following:
@@ -58,7 +40,7 @@ class Following:
     Attributes:
         options: What the next session is to be like, but for its history.
         conversation: What the reader was told.
-        lost_calls: Function calls that the session in use does not know.
+        items: Its items, and which of them the session in use knows.
         handle: The provider's handle.
         held_turn: The turn that has lost its answer.
         lost_responses: Responses that have come to nothing with the last connection.
@@ -74,19 +56,17 @@ class Following:
         self.unanswered = Unanswered(options)
         self.turns = TurnNames()
         self.input = KeptInput(most_ms, idle_ms if can.speech_events else most_ms)
-        self.lost_calls: dict[str, m.FunctionCall] = {}
+        self.items = KnownItems(self.conversation, self.input)
         self.handle: Handle | None = None
         self.held_turn = False
         self.lost_responses: list[str] = []
         self.heard_good = False
+        self.provider = ""
+        self.model: str | None = None
         self._can = can
         self._playback = PlaybackTracker(options, can)
         self._ask_again = ask_again
         self._again: list[Request] = []
-        self._unconfirmed: dict[str, m.Item] = {}  # sent by the application, and not told of yet
-        self._replayed: list[m.Item] = []  # sent to the session in use, which tells of them once more
-        self._silent: set[str] = set()  # items that the reader knows: nothing more of them
-        self._results: dict[str, m.FunctionResult] = {}  # what an item in words stands for
         self._is_losing = False
         self._answered: m.ResponseDone | None = None  # the last answer that was whole
         self._stopped: str | None = None  # the response that was interrupted
@@ -106,7 +86,7 @@ class Following:
                 ms = (message.format or self._format).duration_ms(len(message.audio))
                 self.input.note(message, ms)
             case m.ItemCreate(item=item):
-                self._unconfirmed[item.id or ""] = item
+                self.items.sent(item)
             case m.SessionUpdate(options=changes):
                 self.options = self.options.merged(changes)
                 self._use(self.options)
@@ -121,7 +101,7 @@ class Following:
     def refused(self, message: ClientMessage) -> None:
         """That was not sent after all."""
         if isinstance(message, m.ItemCreate):
-            self._unconfirmed.pop(message.item.id or "", None)
+            self.items.refused(message.item)
         elif isinstance(message, INPUT):
             self.input.forget(message)
         self.unanswered.withdraw(message.id)
@@ -129,16 +109,6 @@ class Following:
     def played(self, report: m.OutputAudioPlayed) -> None:
         """The speaker tells what it rendered."""
         self._playback.played(report)
-
-    def translated(self, message: m.ItemCreate) -> m.ItemCreate:
-        """The message as the session in use understands it: a result in words where it does not know the call."""
-        result = message.item
-        if not isinstance(result, m.FunctionResult) or result.call_id not in self.lost_calls:
-            return message
-        call = self.lost_calls.pop(result.call_id)
-        item = result_as_text(call, replace(result, id=result.id or new_id("item")))
-        self._results[item.id or ""] = result
-        return replace(message, item=item)
 
     # --- from the provider ---
 
@@ -148,7 +118,7 @@ class Following:
         if type(message) is m.OutputAudioDelta:
             self._playback.audio(message, now)
         elif isinstance(message, m.ItemAdded | m.ItemDone):
-            told = self._item(message)
+            told = self.items.told(message)
             if told is None:
                 return []
             message = told
@@ -171,44 +141,21 @@ class Following:
     def _note(self, message: ServerMessage, now: float) -> None:
         match message:
             case m.ResumptionUpdated(handle=handle, resumable=True):
-                self._handle_given(handle)
+                known = given_after(self.conversation.items)
+                self.handle = Handle(text=handle, provider=self.provider, model=self.model, items=known)
             case m.Interrupted(item_id=item_id, heard_ms=heard_ms):
                 self._stopped = self.unanswered.active.response_id if self.unanswered.active else None
                 if item_id is not None and heard_ms is not None and not self._can.truncate:
                     cut = m.ItemTruncated(item_id=item_id, content_index=message.content_index, audio_end_ms=heard_ms)
                     self.conversation.feed(cut)
                 self._playback.received(message, now)
+            case m.ResponseCreated(out_of_band=False):
+                self.items.answering()
+                self._playback.received(message, now)
             case m.ErrorReported(cause=m.ItemCreate(item=item)):
-                self._unconfirmed.pop(item.id or "", None)
+                self.items.refused(item)
             case _:
                 self._playback.received(message, now)
-
-    def _handle_given(self, handle: str) -> None:
-        items = list(self.conversation.items)
-        while items and isinstance(items[-1], m.MessageItem) and items[-1].role == "user":
-            items.pop()  # it may have crossed the handle on its way: told twice is better than lost
-        known = frozenset(item.id for item in items if item.id)
-        self.handle = Handle(text=handle, provider=self.provider, model=self.model, items=known)
-
-    def _item(self, message: m.ItemAdded | m.ItemDone) -> ServerMessage | None:
-        item = message.item
-        if item.id in self._silent:
-            return None
-        replayed = _find(self._replayed, item)
-        if replayed is not None:
-            self._replayed.remove(replayed)
-            if self.conversation.item(replayed.id or "") is not None:
-                self._silent.add(item.id or "")
-                return None
-        result = self._results.get(item.id or "")
-        if result is not None:
-            message = replace(message, item=replace(result, id=result.id or item.id, status="completed"))
-            self._unconfirmed.pop(result.id or "", None)
-            return message
-        sent = _find(self._unconfirmed.values(), item)
-        if sent is not None:
-            self._unconfirmed.pop(sent.id or "", None)
-        return message
 
     def _response_done(self, done: m.ResponseDone, now: float) -> list[ServerMessage]:
         self._playback.received(done, now)
@@ -239,8 +186,7 @@ class Following:
         self.input.cut_off()
         self._again += [*([m.ResponseCreate()] if self._owes_answer() else []), *self.unanswered.take()]
         self.unanswered.is_due = False
-        self._replayed, self._results = [], {}
-        self._silent.clear()
+        self.items.lose()
         if not self._again and not self.conversation.open_calls:
             out += self.end_turn("incomplete") if self.held_turn else self._end_answered()
         return out
@@ -308,57 +254,23 @@ class Following:
 
     def begin(self, provider: str, model: str | None, can: Capabilities) -> None:
         """Another connection is used from now on."""
-        if self.handle is not None and (self.handle.provider, self.handle.model) != (provider, model):
+        if self.handle is not None and not self.handle.is_of(provider, model):
             self.handle = None
         self.provider, self.model, self._can = provider, model, can
         self.heard_good = False
 
-    def known(self) -> frozenset[str]:
-        """The ids of all items that there are."""
-        return frozenset(item.id for item in self._all() if item.id)
-
-    def items(self, can: Capabilities, *, beyond: frozenset[str] = frozenset(), as_text: bool = False) -> Items:
-        """The items that another session is told.
-
-        Args:
-            can: What it can do.
-            beyond: The ids of items that it knows.
-            as_text: Whether calls and results are told in words.
-        """
-        self._complete_turn()
-        everything = self._all()
-        answered = {item.call_id for item in everything if isinstance(item, m.FunctionResult)}
-        open_calls = [
-            item.call_id for item in everything if isinstance(item, m.FunctionCall) and item.call_id not in answered
-        ]
-        lost = open_calls if can.continues_after_tool_results else []
-        told = carried(everything, can, audio=self._audio(), lost_calls=lost, as_text=as_text)
-        return tuple(item for item in told if item.id is None or item.id not in beyond)
-
-    def replayed(self, items: Items, can: Capabilities) -> None:
-        """The session in use was told these; it will tell of them in turn."""
-        self._replayed += items
-        if can.continues_after_tool_results:
-            self.lost_calls = dict(self.conversation.open_calls)
-        else:
-            self.lost_calls = {}
-        stated = {item.id for item in items if isinstance(item, m.MessageItem)}
-        for item in self._all():
-            if isinstance(item, m.FunctionResult) and item.id in stated:
-                self._results[item.id or ""] = item
+    @property
+    def can(self) -> Capabilities:
+        """What the session in use can do."""
+        return self._can
 
     def requests(self, can: Capabilities) -> tuple[Request, ...]:
         """What is asked for again; it is forgotten here."""
         again, self._again = tuple(self._again), []
         if not can.explicit_response:
             return tuple(request for request in again if isinstance(request, m.Say) and can.say != "none")
-        goes_on = can.continues_after_tool_results and self._awaits_follow_up()
+        goes_on = can.continues_after_tool_results and self.items.awaits_follow_up
         return (m.ResponseCreate(),) if not again and goes_on else again
-
-    def _awaits_follow_up(self) -> bool:
-        """Whether functions have their results, and the model has said nothing to them."""
-        everything = self._all()
-        return bool(everything) and isinstance(everything[-1], m.FunctionResult) and not self.conversation.open_calls
 
     def take_lost(self) -> tuple[str, ...]:
         """The responses that have come to nothing; they are forgotten here."""
@@ -370,11 +282,8 @@ class Following:
         return (
             self.unanswered.is_quiet
             and not self.input.is_speaking
-            and not self.conversation.open_calls
-            and not self.lost_calls
             and not (self.input.is_manual and len(self.input))
-            and not self._unconfirmed
-            and not self._awaits_follow_up()
+            and self.items.is_settled
             and self._playback.remaining(now) <= 0
         )
 
@@ -382,15 +291,16 @@ class Following:
         """How much of the received audio is still to be heard, in s."""
         return self._playback.remaining(now)
 
-    def snapshot(self, now: float) -> Snapshot:
+    def snapshot(self, now: float, *, extra: bool = True) -> Snapshot:
         """The conversation as it stands: of what is being said and played, what was heard."""
         answer = self.unanswered.active
         heard = dict(self._playback.unheard(now))
         if answer is not None and not answer.calls and not self._was_heard(answer, now):
             heard |= dict.fromkeys(answer.items, 0.0)
-        items = whole(carried(self._heard(heard), _ANYTHING))
-        handle = self.handle
-        is_handle_good = handle is not None and not heard and {item.id for item in items} <= handle.items
+        self.items.complete_turn()
+        standing = self._heard(heard)
+        items = whole(carried(standing, _ANYTHING))
+        handle = self.handle if not heard and self.handle is not None and self.handle.covers(items) else None
         last = items[-1] if items else None
         waits = isinstance(last, m.MessageItem) and last.role == "user" and (bool(heard) or answer is not None)
         owes = waits or bool(self._again or self.unanswered.waiting) or self.unanswered.is_due
@@ -399,14 +309,16 @@ class Following:
             items,
             provider=self.provider,
             model=self.model,
-            handle=handle.text if handle is not None and is_handle_good else None,
+            handle=None if handle is None else handle.text,
             owes_answer=owes,
+            lacks_words=owes and bool(standing) and _is_without_words(standing[-1]),
+            extra=extra,
         )
 
     def _heard(self, heard: dict[str, float]) -> list[m.Item]:
         """All items, those that are not heard to their end up to where they were."""
         kept: list[m.Item] = []
-        for item in self._all():
+        for item in self.items.everything():
             heard_ms = heard.get(item.id or "")
             if heard_ms is None or not isinstance(item, m.MessageItem):
                 kept.append(item)
@@ -418,32 +330,13 @@ class Following:
     def _was_heard(self, answer: Answer, now: float) -> bool:
         return answer.shown or self._playback.heard(answer.response_id, now) >= _A_MOMENT_MS
 
-    def _all(self) -> list[m.Item]:
-        known = {item.id for item in self.conversation.items}
-        return [*self.conversation.items, *(item for item in self._unconfirmed.values() if item.id not in known)]
-
-    def _complete_turn(self) -> None:
-        """The user's last turn may have been told of without its item."""
-        item_id = self.input.turn_item
-        if item_id is not None and self.conversation.item(item_id) is None and self.input.turn:
-            spoken = m.MessageItem(id=item_id, role="user", content=(m.AudioContent(),))
-            self._unconfirmed.setdefault(item_id, spoken)
-
-    def _audio(self) -> dict[str, m.AudioContent]:
-        if self.input.turn_item is None or not self.input.turn:
-            return {}
-        content = m.AudioContent(audio=self.input.turn, format=self.input.turn_format)
-        return {self.input.turn_item: content}
-
-    provider: str = ""
-    model: str | None = None
-
-
-def _find(items: Iterable[m.Item], item: m.Item) -> m.Item | None:
-    """The one of `items` that a provider means by `item`."""
-    same = [known for known in items if known.id is not None and known.id == item.id]
-    return same[0] if same else next((known for known in items if same_item(known, item)), None)
-
 
 def _is_lost(done: m.ResponseDone) -> bool:
     return not done.out_of_band and done.error is not None and done.error.type == _LOST
+
+
+def _is_without_words(item: m.Item) -> bool:
+    """Whether that is speech of the user of which there is no transcript."""
+    if not isinstance(item, m.MessageItem) or item.role != "user":
+        return False
+    return any(isinstance(part, m.AudioContent) and not (part.transcript or part.audio) for part in item.content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -23,10 +23,14 @@ from duologue.errors import (
 )
 from duologue.link import Link, Receiver, Service, SnapshotSource
 from duologue.messages.base import ClientMessage, ServerMessage
-from duologue.middleware.reconnection.backoff import Backoff
+from duologue.middleware.reconnection.connections import Connections
 from duologue.middleware.reconnection.following import Following
+from duologue.middleware.reconnection.handover import hand_over
 from duologue.middleware.reconnection.kept_input import INPUT
 from duologue.middleware.reconnection.opening import Opened, Opener
+from duologue.middleware.reconnection.quiet import QuietMoments
+from duologue.middleware.reconnection.restoring import Restoring
+from duologue.middleware.reconnection.returning import Returning
 from duologue.middleware.reconnection.rotation import Rotation, check_later_update, updated_later
 from duologue.middleware.reconnection.sending import NOTED, named, refusal
 from duologue.middleware.reconnection.wire import Wire
@@ -38,30 +42,27 @@ if TYPE_CHECKING:
     from duologue.middleware.reconnection.settings import Reconnection
 
 _MAY_PASS = (HungUp, CutOff, Expired, ConnectRefused)
-OpenSession = Callable[[SessionOptions], Awaitable[Link]]
 
 
 class LastingLink(Link, SnapshotSource):
     """A link over links, one after another.
 
     Args:
-        open_session: Opens a connection.
+        connections: Where they come from.
         options: What the application asks for.
         can: What a session with these options can do.
         settings: Of the middleware.
-        may_pass: Whether another connection is worth an attempt after such an end.
     """
 
     def __init__(
         self,
-        open_session: OpenSession,
+        connections: Connections,
         options: SessionOptions,
         can: Capabilities,
         settings: Reconnection,
-        may_pass: Callable[[SessionEnded], bool] = lambda end: end.retryable,
     ) -> None:
         self._settings = settings
-        self._may_pass = may_pass
+        self._connections = connections
         self.following = self._following = Following(
             options,
             can,
@@ -69,23 +70,18 @@ class LastingLink(Link, SnapshotSource):
             idle_ms=settings.keep_silence * 1000,
             ask_again=settings.ask_again,
         )
-        self._opener = Opener(open_session, self._following, settings.history)
-        self._backoff = Backoff(
-            settings.attempts,
-            settings.attempts_in_all,
-            settings.first_delay,
-            settings.longest_delay,
-            settings.random,
-        )
-        self._rotation = Rotation(self, self._opener, settings)
+        self._opener = Opener(connections.open, self._following, settings.history)
+        self._quiet = QuietMoments(self, settings)
+        self._restoring = Restoring(self, self._opener, settings)
+        self._rotation = Rotation(self, self._opener, self._quiet, settings)
+        self._returning = Returning(self, connections, self._opener, self._quiet, settings)
         self._can = can, can  # the connection's, and what they are with what this link adds
         self._receiver: Receiver | None = None
         self._push = Route()
         self._ready = asyncio.Event()  # there is a connection, and it knows all that the last one knew; or all is over
-        self._held: list[ClientMessage] = []  # the user's input, while there is none
+        self._held: list[ClientMessage] | None = None  # the user's input while one is being told what it has to know
         self._end: SessionEnded | None = None
         self._closing = self._paused = False
-        self._restoring: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -101,6 +97,7 @@ class LastingLink(Link, SnapshotSource):
 
     def _use(self, link: Link) -> None:
         self.metadata = link.metadata
+        self._connections.used(link)
         self._following.begin(link.metadata.provider, link.metadata.model, link.capabilities)
 
     # --- what it is ---
@@ -123,14 +120,15 @@ class LastingLink(Link, SnapshotSource):
     def get_service(self, kind: type[Service]) -> Service | None:
         return self if isinstance(self, kind) else self._wire.link.get_service(kind)
 
-    def snapshot(self) -> Snapshot:
-        return self._following.snapshot(self._settings.clock())
+    def snapshot(self, *, extra: bool = True) -> Snapshot:
+        return self._following.snapshot(self._settings.clock(), extra=extra)
 
     def connect(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._push = Route(receiver)
         self._wire.connect()
         self._rotation.begin(self._wire)
+        self._returning.begin(self._wire)
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -155,7 +153,8 @@ class LastingLink(Link, SnapshotSource):
         assert message.id is not None
         self._following.sent(message)
         if not self._ready.is_set():
-            self._held.append(message)
+            if self._held is not None:
+                self._held.append(message)
             return message.id
         try:
             return await self._wire.link.send(message)
@@ -172,11 +171,11 @@ class LastingLink(Link, SnapshotSource):
         assert message.id is not None
         await self._connected()
         self._following.sent(message)
-        lost_before = bool(self._following.lost_calls)
-        told = self._following.translated(message) if isinstance(message, m.ItemCreate) else message
+        lost_before = bool(self._following.items.lost_calls)
+        told = self._following.items.translated(message) if isinstance(message, m.ItemCreate) else message
         try:
             await self._wire.link.send(told)
-            if told is not message and lost_before and not self._following.lost_calls:
+            if told is not message and lost_before and not self._following.items.lost_calls:
                 await self._go_on()
         except SessionEnded:
             await self._connected()
@@ -206,7 +205,7 @@ class LastingLink(Link, SnapshotSource):
                     raise
                 return self._update_later(named(message))
             self._following.sent(message)
-            self._rotation.something_happened()
+            self._quiet.something_happened()
             return message_id
 
     def _update_later(self, update: m.SessionUpdate) -> str:
@@ -245,10 +244,10 @@ class LastingLink(Link, SnapshotSource):
         for told in self._following.received(message, self._settings.clock()):
             self._deliver(told)
         if self._following.heard_good:
-            self._backoff.good_event()
+            self._restoring.good_event()
         if isinstance(message, m.SessionExpiring):
             self._rotation.expiring(wire, message.seconds_left)
-        self._rotation.something_happened()
+        self._quiet.something_happened()
 
     def tell(self, message: ServerMessage) -> None:
         """Something that the layer itself has to say."""
@@ -280,13 +279,13 @@ class LastingLink(Link, SnapshotSource):
             for message in self._following.lose(self._settings.clock()):
                 self._deliver(message)
         self._let_go(self._wire)
-        return await self._move_to(opened, cause)
+        return await self.move_to(opened, cause) is None
 
     # --- a connection is lost ---
 
     def lost(self, wire: Wire, end: SessionEnded) -> None:
-        if self._closing or not (isinstance(end, _MAY_PASS) and self._may_pass(end)):
-            self._finish(end)
+        if self._closing or not self.may_pass(end):
+            self.finish(end)
             return
         self._let_go(wire)
         for message in self._following.lose(self._settings.clock()):
@@ -294,8 +293,12 @@ class LastingLink(Link, SnapshotSource):
         error = m.ErrorDetail(message=str(end), type=type(end).__name__, code=end.code)
         gone = self._following.lost_responses[-1:]
         self._deliver(m.ConnectionLost(error=error, response_id=gone[0] if gone else None))
-        if self._restoring is None and self._end is None:
-            self._restoring = asyncio.get_running_loop().create_task(self._restore(end), name="reconnection")
+        if self._end is None:
+            self._restoring.begin(end)
+
+    def may_pass(self, end: SessionEnded) -> bool:
+        """Whether another connection is worth an attempt after that."""
+        return isinstance(end, _MAY_PASS) and self._connections.may_pass(end)
 
     def _let_go(self, wire: Wire) -> None:
         """Nothing goes over that connection any more."""
@@ -305,72 +308,30 @@ class LastingLink(Link, SnapshotSource):
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
 
-    async def _restore(self, end: SessionEnded) -> None:
-        try:
-            while self._end is None:
-                delay = self._backoff.next()
-                if delay is None:
-                    self._finish(end)
-                    return
-                await self._settings.sleep(delay)
-                try:
-                    opened = await self._opener.next()
-                except ConnectRefused as refused:
-                    end = refused
-                    if not self._may_pass(refused):
-                        self._finish(refused)
-                    continue
-                if await self._move_to(opened, "loss"):
-                    return
-                end = self._wire.over or end
-        except Exception as error:  # noqa: BLE001 - raised to the reader
-            self.fail(error)
-        finally:
-            self._restoring = None
-
-    async def _move_to(self, opened: Opened, cause: m.RestoredCause) -> bool:
-        """Go on over another connection, which is told what it does not know; whether that was done to its end."""
-        following, link = self._following, opened.link
-        can = link.capabilities
+    async def move_to(self, opened: Opened, cause: m.RestoredCause) -> SessionEnded | None:
+        """Go on over another connection, which is told what it does not know; how it ended, if it did meanwhile."""
+        link = opened.link
         self._use(link)
-        following.turns.new_connection()
-        following.replayed(opened.items, can)
-        missing = following.items(
-            can, beyond=opened.known, as_text=opened.is_native and can.continues_after_tool_results
-        )
-        following.replayed(missing, can)
-        requests = following.requests(can)
-        kept, self._held = following.input.messages(), []
-        origin_ms = following.input.offset_ms
-        restored = m.SessionRestored(
-            how=opened.how(missing),
-            cause=cause,
-            provider=link.metadata.provider,
-            model=link.metadata.model,
-            asked_again=bool(requests),
-            lost_responses=following.take_lost(),
-            lost_calls=tuple(following.lost_calls),
-            audio_offset_ms=round(origin_ms),
-            dropped_audio_ms=round(following.input.dropped_ms),
-        )
-        following.input.moved(origin_ms)
-        for request in requests:
-            following.unanswered.sent(request)
-        wire = self._wire = Wire(link, self, restored)
+        handover = hand_over(self._following, opened, cause)
+        held = self._held = list[ClientMessage]()  # what came before is among what is told
+        wire = self._wire = Wire(link, self, handover.restored)
         if self._paused:
             link.pause_reading()
         wire.connect()
-        items = [named(m.ItemCreate(item=item)) for item in missing]
-        if not await self._send_anew(wire, [*items, *requests, *kept]):
-            return False
-        for message in following.restored(is_asked=bool(requests)):
+        await self._send_anew(wire, handover.messages, held)
+        if self._held is held:
+            self._held = None
+        if wire.over is not None or self._end is not None:
+            return wire.over or self._end
+        for message in self._following.restored(is_asked=handover.is_asked):
             self._deliver(message)
         self._ready.set()
         self._rotation.begin(wire)
-        return True
+        self._returning.begin(wire)
+        return None
 
-    async def _send_anew(self, wire: Wire, messages: list[ClientMessage]) -> bool:
-        """Send these, and what the user says meanwhile; whether the connection lasted so long."""
+    async def _send_anew(self, wire: Wire, messages: list[ClientMessage], held: list[ClientMessage]) -> None:
+        """Send these, and what the user says meanwhile."""
         while messages and wire.over is None:
             for message in messages:
                 try:
@@ -380,10 +341,14 @@ class LastingLink(Link, SnapshotSource):
                 except DuologueError as error:
                     self._following.refused(message)
                     self._deliver(refusal(message, error))
-            messages, self._held = self._held, []
-        return wire.over is None and self._end is None
+            messages, held[:] = list(held), []
 
     # --- the end ---
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the session is over."""
+        return self._end is not None
 
     def fail(self, error: BaseException) -> None:
         if self._end is None and self._wire.over is None:
@@ -393,30 +358,27 @@ class LastingLink(Link, SnapshotSource):
             return
         failed = SessionFailed(f"The session raised {type(error).__name__}.", provider=self.metadata.provider)
         failed.__cause__ = error
-        self._finish(failed)
+        self.finish(failed)
 
-    def _finish(self, end: SessionEnded) -> None:
+    def finish(self, end: SessionEnded) -> None:
         """The session is over. Only the first end counts."""
         if self._end is not None:
             return
         for message in self._following.end_turn("failed"):
             self._deliver(message)
         self._end = end
-        self._held.clear()
         self._ready.set()
-        if self._restoring is not None and self._restoring is not asyncio.current_task():
-            self._restoring.cancel()
+        self._restoring.stop()
         self._rotation.stop()
+        self._returning.stop()
         if self._receiver is not None:
             tell_ended(self._receiver, end)
 
     async def aclose(self) -> None:
         self._closing = True
-        restoring = self._restoring
-        if restoring is not None and restoring is not asyncio.current_task():
-            restoring.cancel()
-            await asyncio.gather(restoring, return_exceptions=True)
+        await self._restoring.aclose()
         await self._rotation.aclose()
+        await self._returning.aclose()
         await self._wire.link.aclose()
-        self._finish(SessionClosed("The session was closed on our side.", provider=self.metadata.provider))
+        self.finish(SessionClosed("The session was closed on our side.", provider=self.metadata.provider))
         await asyncio.gather(*self._leaving, return_exceptions=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from duologue import messages as m
 from duologue.link import Link
 from duologue.middleware.reconnection.carried import HistoryPolicy, Items, whole
+from duologue.middleware.reconnection.connections import OpenSession
 from duologue.middleware.reconnection.following import Following
 from duologue.options import SessionOptions
 
@@ -24,9 +25,11 @@ class Opened:
         is_native: The provider has taken the conversation up by its own handle.
         items: The items that it was opened with.
         known: The ids of all items that it need not be told of.
+        options: What was asked of it, but for the history.
     """
 
     link: Link
+    options: SessionOptions
     is_native: bool = False
     items: Items = ()
     known: frozenset[str] = frozenset()
@@ -47,13 +50,10 @@ class Opener:
         policy: What of it is sent anew when it is long.
     """
 
-    def __init__(
-        self, open_session: Callable[[SessionOptions], Awaitable[Link]], following: Following, policy: HistoryPolicy
-    ) -> None:
+    def __init__(self, open_session: OpenSession, following: Following, policy: HistoryPolicy) -> None:
         self._open_session = open_session
         self._following = following
         self._policy = policy
-        self._link: Link | None = None  # the last one
 
     async def first(self) -> Link:
         """The connection that the conversation begins with.
@@ -61,28 +61,34 @@ class Opener:
         Raises:
             ConnectRefused: It did not come about.
         """
-        self._link = await self._open_session(self._following.first_options)
-        return self._link
+        return await self._open_session(self._following.first_options)
 
-    async def next(self) -> Opened:
+    async def next(self, open_session: OpenSession | None = None) -> Opened:
         """Another connection for the conversation as it stands.
+
+        Args:
+            open_session: Opens it in place of what opens the others.
 
         Raises:
             ConnectRefused: It did not come about.
         """
-        assert self._link is not None
-        following, can = self._following, self._link.capabilities
-        items = await self._shortened(following.items(can)) if can.seeding else ()
+        following, can = self._following, self._following.can
+        items = await self._shortened(following.items.for_another(can)) if can.seeding else ()
         items, asked = _split(items)
-        known = following.known() - {item.id for item in asked if item.id}
+        known = following.items.ids() - {item.id for item in asked if item.id}
         handle = following.handle if can.resumption else None
         if handle is not None and following.options.model not in (None, handle.model):
             handle = None
-        options = replace(following.options, history=items or None, resume=None if handle is None else handle.text)
-        self._link = link = await self._open_session(options)
+        asked_of_all = following.options
+        options = replace(asked_of_all, history=items or None, resume=None if handle is None else handle.text)
+        link = await (open_session or self._open_session)(options)
         if handle is not None and link.options.resume is not None:
-            return Opened(link=link, is_native=True, known=handle.items)
-        return Opened(link=link, items=items, known=known if can.seeding else frozenset())
+            return Opened(link=link, options=asked_of_all, is_native=True, known=handle.items)
+        return Opened(link=link, options=asked_of_all, items=items, known=known if can.seeding else frozenset())
+
+    def is_current(self, opened: Opened) -> bool:
+        """Whether the options are still those that it was opened with."""
+        return opened.options is self._following.options
 
     async def _shortened(self, items: Items) -> Items:
         shortened = self._policy(items)

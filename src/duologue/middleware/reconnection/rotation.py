@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -13,6 +12,7 @@ from duologue.capabilities import Capabilities, check_options
 from duologue.errors import ConnectRefused, DuologueError, UnsupportedOperation
 from duologue.link import Link
 from duologue.middleware.reconnection.opening import Opened, Opener
+from duologue.middleware.reconnection.quiet import QuietMoments
 from duologue.middleware.reconnection.sending import refusal
 from duologue.middleware.reconnection.wire import Wire
 from duologue.options import SessionOptions
@@ -54,14 +54,15 @@ class Rotation:
     Args:
         link: The session.
         opener: Opens the other connection.
+        quiet: The moments at which nothing is under way.
         settings: Of the middleware.
     """
 
-    def __init__(self, link: LastingLink, opener: Opener, settings: Reconnection) -> None:
+    def __init__(self, link: LastingLink, opener: Opener, quiet: QuietMoments, settings: Reconnection) -> None:
         self._link = link
         self._opener = opener
         self._settings = settings
-        self._news = asyncio.Event()
+        self._quiet = quiet
         self._deadline = 0.0
         self._task: asyncio.Task[None] | None = None
         self._is_due = False  # it does not wait for its time any more
@@ -74,6 +75,9 @@ class Rotation:
         """Another connection is used from now on."""
         self._is_due = False
         self._cancel()
+        if self._update is not None:  # it came with that connection
+            self._update = self._options = None
+            self._link.tell(m.SessionUpdated(options=self._link.options))
         cap = wire.link.capabilities.max_session_seconds
         seconds = self._settings.rotate_after or (cap and cap * _PART_OF_CAP)
         if self._settings.rotate and seconds:
@@ -89,10 +93,6 @@ class Rotation:
         self._update = update
         self._options = self._options or before
         self._hurry(wire, self._settings.rotate_within)
-
-    def something_happened(self) -> None:
-        """It may be quiet now."""
-        self._news.set()
 
     def stop(self) -> None:
         """The session is over."""
@@ -111,7 +111,7 @@ class Rotation:
         deadline = self._settings.clock() + within
         if self._is_due:
             self._deadline = min(self._deadline, deadline)
-            self._news.set()
+            self._quiet.something_happened()
             return
         self._cancel()
         self._is_due = True
@@ -135,12 +135,14 @@ class Rotation:
                 self._is_due = True
                 self._deadline = self._settings.clock() + self._settings.rotate_within
             await self._wait_for_quiet(wire)
-            opened = await self._open(wire)
-            if opened is not None:
+            while (opened := await self._open(wire)) is not None:
                 await self._wait_for_quiet(wire)
-                if self._link.uses(wire):
-                    moving, opened = opened, None
-                    await self._move(moving)
+                if self._opener.is_current(opened):
+                    break
+                await opened.link.aclose()
+            if opened is not None and self._link.uses(wire):
+                moving, opened = opened, None
+                await self._link.swap(moving, "rotation" if self._update is None else "update")
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self._link.fail(error)
         finally:
@@ -170,28 +172,4 @@ class Rotation:
 
     async def _wait_for_quiet(self, wire: Wire) -> None:
         """Wait until nothing is under way; no longer than the deadline."""
-        while self._link.uses(wire):
-            now = self._settings.clock()
-            if self._link.is_quiet or now >= self._deadline:
-                return
-            playing = self._link.following.still_playing(now)
-            left = self._deadline - now
-            await self._wait_for_news(min(left, playing) if playing > 0 else left)
-
-    async def _wait_for_news(self, seconds: float) -> None:
-        self._news.clear()
-        news = asyncio.ensure_future(self._news.wait())
-        slept = asyncio.ensure_future(self._settings.sleep(seconds))
-        try:
-            await asyncio.wait((news, slept), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for waiting in (news, slept):
-                waiting.cancel()
-                with suppress(asyncio.CancelledError):
-                    await waiting
-
-    async def _move(self, opened: Opened) -> None:
-        update, self._update, self._options = self._update, None, None
-        moved = await self._link.swap(opened, "rotation" if update is None else "update")
-        if moved and update is not None:
-            self._link.tell(m.SessionUpdated(options=self._link.options))
+        await self._quiet.wait(wire, lambda: self._deadline)

@@ -12,6 +12,7 @@ from duologue.formats import PCM16_24K
 from duologue.lifecycle import new_id
 from duologue.link import Link
 from duologue.messages.base import ClientMessage, ServerMessage
+from duologue.middleware.turn_detection.microphone import EchoFreeMicrophone
 from duologue.middleware.turn_detection.turns import TurnCutter
 from duologue.options import OFF, SessionOptions
 from duologue.runtime import LayeredClient, SessionLayer
@@ -60,7 +61,14 @@ class TurnDetectionLayer(SessionLayer):
     """
 
     sends = True
-    watches = (m.OutputAudioDelta, m.ResponseCreated, m.ResponseDone, m.InputSpeechStarted, m.InputSpeechStopped)
+    watches = (
+        m.OutputAudioDelta,
+        m.ResponseCreated,
+        m.ResponseDone,
+        m.Interrupted,
+        m.InputSpeechStarted,
+        m.InputSpeechStopped,
+    )
 
     def __init__(self, inner: Link, settings: TurnDetection, make_detector: VoiceActivityDetectorFactory) -> None:
         super().__init__(inner)
@@ -68,6 +76,7 @@ class TurnDetectionLayer(SessionLayer):
         self._format = inner.options.input_audio or PCM16_24K
         self._cutter = TurnCutter(make_detector(), settings.segmentation, self._format)
         self._playback = PlaybackTracker(inner.options, inner.capabilities)
+        self._microphone = EchoFreeMicrophone(self._format) if settings.echo_cancellation else None
         self._played_at = float("-inf")  # when something was last played
 
     # --- towards the provider ---
@@ -77,10 +86,12 @@ class TurnDetectionLayer(SessionLayer):
             case m.InputAudioAppend():
                 return await self._hear(message)
             case m.InputAudioEnd():
+                if self._microphone is not None:
+                    await self._listen(self._microphone.finish())
                 await self._tell(self._cutter.finish())
                 return message.id or new_id("msg")
             case m.OutputAudioPlayed():
-                self._playback.played(message)
+                self._played(message)
             case m.OutputAudioClear():
                 self._stop_playback()
             case _:
@@ -93,11 +104,24 @@ class TurnDetectionLayer(SessionLayer):
                 f"This session takes whole samples of {self._format}. Use with_middleware(AudioConversion(), "
                 "TurnDetection()) to convert them."
             )
-        if self._settings.echo_gate and self._is_playing():
-            self._cutter.skip(message.audio)
-        else:
-            await self._tell(self._cutter.feed(message.audio))
+        microphone = self._microphone
+        await self._listen(
+            message.audio if microphone is None else microphone.clean(message.audio, self._settings.clock())
+        )
         return message.id or new_id("msg")
+
+    async def _listen(self, audio: bytes) -> None:
+        if not audio:
+            return  # all of it waits for the rest of its 10 ms
+        if self._is_closed():
+            self._cutter.skip(audio)
+        else:
+            await self._tell(self._cutter.feed(audio))
+
+    def _is_closed(self) -> bool:
+        """Whether the microphone counts as closed: it hears the loudspeaker."""
+        hears_it = self._settings.echo_gate if self._microphone is None else not self._microphone.knows_room
+        return hears_it and self._is_playing()
 
     async def _tell(self, messages: list[ClientMessage]) -> None:
         for message in messages:
@@ -116,8 +140,17 @@ class TurnDetectionLayer(SessionLayer):
             self._played_at = now
         return now - self._played_at <= self._settings.echo_tail
 
+    def _played(self, report: m.OutputAudioPlayed) -> None:
+        self._playback.played(report)
+        if self._microphone is not None:
+            now = self._settings.clock()
+            self._microphone.loudspeaker.is_to_end(now + self._playback.remaining(now))
+
     def _stop_playback(self) -> None:
-        self._playback.received(m.InputSpeechStarted(), self._settings.clock())
+        now = self._settings.clock()
+        self._playback.received(m.InputSpeechStarted(), now)
+        if self._microphone is not None:
+            self._microphone.loudspeaker.stop(now)
 
     # --- towards the reader ---
 
@@ -126,10 +159,17 @@ class TurnDetectionLayer(SessionLayer):
             case m.InputSpeechStarted() | m.InputSpeechStopped():
                 return  # it is told here
             case m.OutputAudioDelta():
-                self._playback.audio(message, self._settings.clock())
+                self._play(message)
+            case m.Interrupted():
+                self._stop_playback()
             case _:
                 self._playback.received(message, self._settings.clock())
         self.deliver(message)
+
+    def _play(self, delta: m.OutputAudioDelta) -> None:
+        now = self._settings.clock()
+        if self._playback.audio(delta, now) and self._microphone is not None:
+            self._microphone.loudspeaker.play(delta.audio, delta.format, now)
 
     def ended(self, end: SessionEnded) -> None:
         self._cutter.close()
