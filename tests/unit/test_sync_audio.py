@@ -111,7 +111,7 @@ def test_that_a_thread_waits_when_much_is_on_its_way(slow: tuple[Session, Script
         until(lambda: session._handover.audio.size > MOST_BYTES)
         until(lambda: session._thread._calls)  # it waits
         assert session._handover.audio.size <= MOST_BYTES + len(CHUNK)
-        assert len(link.sent_of(m.InputAudioAppend)) == 1
+        until(lambda: len(link.sent_of(m.InputAudioAppend)) == 1)
         on_loop(session, link.unblock_sending)
     assert streaming.error is None
     session.drain()
