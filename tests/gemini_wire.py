@@ -12,6 +12,7 @@ from duologue import messages as m
 from duologue.messages.base import ClientMessage, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.gemini import GEMINI, GeminiClientProtocol, GeminiDialect, GeminiServerProtocol
+from protocol_reading import take
 
 RECORDINGS = Path(__file__).parents[1].parent / "shared" / "recordings"
 
@@ -77,7 +78,7 @@ def sent(protocol: GeminiClientProtocol | GeminiServerProtocol) -> list[dict[str
 
 def read(protocol: GeminiClientProtocol, *frames: bytes) -> list[ServerMessage]:
     """What the client makes of these frames."""
-    return [message for one in frames for message in protocol.receive(one)]
+    return [message for one in frames for message in take(protocol, one)]
 
 
 def kinds(messages: Iterable[ServerMessage]) -> list[str]:

@@ -37,6 +37,7 @@ from gemini_wire import (
     words,
 )
 from mutations import MUTATIONS, SECONDS, damaged
+from protocol_reading import take
 
 _ROUND = 200  # a protocol lives for so many frames: then it says how it ended
 _SHORT_ROUND = 20
@@ -116,7 +117,7 @@ def test_that_damaged_frames_are_taken_by_a_client() -> None:
         checker.feed(m.SessionCreated(options=_OPTIONS))
         for _ in range(min(_ROUND, MUTATIONS // 3 - begin)):
             sent = chance.choice(frames)
-            messages = client.receive(damaged(sent, chance) if chance.random() < 0.7 else sent)
+            messages = take(client, damaged(sent, chance) if chance.random() < 0.7 else sent)
             client.frames_to_send()
             checker.feed_all(map(_as_promised, messages))
         _still_works(client, checker)
@@ -150,7 +151,7 @@ def test_that_damaged_frames_are_taken_by_a_client_that_opens() -> None:
         client.open(_OPTIONS)
         for _ in range(_SHORT_ROUND):
             was = client.state
-            messages = client.receive(damaged(chance.choice(chance.choice((frames, deciding))), chance))
+            messages = take(client, damaged(chance.choice(chance.choice((frames, deciding))), chance))
             client.frames_to_send()
             if was is ProtocolState.OPENING and client.state is not ProtocolState.OPENING:
                 outcomes.add(client.state)

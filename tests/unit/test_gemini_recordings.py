@@ -15,6 +15,7 @@ from duologue.protocols.gemini import GeminiClientProtocol, GeminiServerProtocol
 from duologue.runtime.turns import TurnTracker
 from duologue.testing.lifecycle import LifecycleChecker
 from gemini_wire import RECORDINGS, only, recorded
+from protocol_reading import take
 
 FILES = sorted(RECORDINGS.glob("google-*.jsonl"))
 
@@ -39,7 +40,7 @@ def _replay(path: Path) -> list[m.ServerMessage]:
         step = json.loads(line)
         frame = json.dumps(step.get("data")).encode()
         if step.get("direction") == "received":
-            messages += protocol.receive(frame)
+            messages += take(protocol, frame)
         elif step["kind"] == "message":
             for said in server.receive(frame):
                 if not isinstance(said, m.SessionUpdate):

@@ -31,6 +31,7 @@ from gemini_wire import (
     read,
     words,
 )
+from protocol_reading import take
 
 LONG = bytes(range(256)) * 2
 _MADE_UP = re.compile(r"(resp|item|turn)_[0-9a-f]{20}")
@@ -105,7 +106,7 @@ def _told(frames: list[Any]) -> list[str]:
     protocol = GeminiClientProtocol()
     protocol.open(SessionOptions())
     numbers: dict[str, str] = {}
-    told = [msgspec.json.encode(protocol.receive(one)).decode() for one in frames]
+    told = [msgspec.json.encode(take(protocol, one)).decode() for one in frames]
     return [_MADE_UP.sub(lambda found: numbers.setdefault(found[0], f"{found[1]} {len(numbers)}"), one) for one in told]
 
 
@@ -241,4 +242,4 @@ def test_that_what_is_no_base64_is_an_error_and_no_more() -> None:
 
 def test_that_text_frames_are_read_as_well() -> None:
     protocol = _speaks()
-    assert _audio(protocol.receive(audio(LONG).decode())) == LONG
+    assert _audio(take(protocol, audio(LONG).decode())) == LONG

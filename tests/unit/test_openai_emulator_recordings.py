@@ -23,6 +23,7 @@ from duologue.transports import Closed, Frame
 from duologue.transports.memory import memory_pair
 from local_harness import tone
 from openai_wire import RECORDINGS
+from protocol_reading import take
 
 DIALECTS = {"openai": OPENAI, "azure": AZURE, "azure_voice_live": VOICE_LIVE, "xai": XAI}
 FILES = sorted(path for path in RECORDINGS.glob("*.jsonl") if path.name.split("-")[0] in DIALECTS)
@@ -122,7 +123,7 @@ def _check_conversation(frames: list[str], protocol: OpenAIClientProtocol, path:
     conversation = Conversation()
     protocol.open(SessionOptions())
     for frame in frames:
-        for message in protocol.receive(frame):
+        for message in take(protocol, frame):
             assert not isinstance(message, m.ErrorReported)
             conversation.feed(message)
     said = [step for reply in _answers(path) for step in reply]  # type: ignore[union-attr]

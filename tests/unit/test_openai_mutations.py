@@ -37,6 +37,7 @@ from duologue.transports import Closed
 from mutations import MUTATIONS, SECONDS, damaged
 from openai_messages import client_messages, server_messages
 from openai_wire import RECORDINGS, opened
+from protocol_reading import take
 
 _ROUND = 200  # a protocol lives for so many frames: then it says how it ended
 _ALL = (
@@ -117,7 +118,7 @@ def test_that_damaged_frames_are_taken_by_a_client() -> None:
         dialect = chance.choice(_ALL)
         client = opened(dialect)
         for _ in range(min(_ROUND, MUTATIONS // 3 - begin)):
-            messages = client.receive(damaged(chance.choice(frames), chance))
+            messages = take(client, damaged(chance.choice(frames), chance))
             assert all(isinstance(message, m.ServerMessage) for message in messages)
             client.frames_to_send()
         _still_works(client, dialect)
@@ -145,7 +146,7 @@ def test_that_damaged_frames_are_taken_by_a_client_that_opens() -> None:
         client.open(SessionOptions(instructions="Be brief.", turn_detection=OFF))
         for _ in range(_SHORT_ROUND):
             was = client.state
-            messages = client.receive(damaged(chance.choice(chance.choice((frames, deciding))), chance))
+            messages = take(client, damaged(chance.choice(chance.choice((frames, deciding))), chance))
             assert all(isinstance(message, m.ServerMessage) for message in messages)
             client.frames_to_send()
             if was is ProtocolState.OPENING and messages:  # it is open, or it is refused: that is said first

@@ -22,6 +22,7 @@ from duologue.protocols.openai import (
     OpenAIServerProtocol,
 )
 from openai_wire import RECORDINGS, opened
+from protocol_reading import take
 
 DIALECTS: dict[str, Dialect] = {"openai": OPENAI, "azure": AZURE, "azure_voice_live": VOICE_LIVE, "xai": XAI}
 FILES = sorted(path for path in RECORDINGS.glob("*.jsonl") if path.name.split("-")[0] in DIALECTS)
@@ -38,7 +39,7 @@ def _frames(path: Path, direction: str) -> list[dict[str, Any]]:
 def _replay(path: Path) -> list[m.ServerMessage]:
     protocol = OpenAIClientProtocol(DIALECTS[path.name.split("-")[0]])
     protocol.open(SessionOptions())
-    return [message for data in _frames(path, "received") for message in protocol.receive(json.dumps(data))]
+    return [message for data in _frames(path, "received") for message in take(protocol, json.dumps(data))]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from duologue import messages as m
 from openai_wire import opened
+from protocol_reading import take
 
 AUDIO = base64.b64encode(bytes(range(256)) * 4).decode()
 PLACE: dict[str, Any] = {"response_id": "r", "item_id": "i", "output_index": 0, "content_index": 1}
@@ -39,7 +40,7 @@ class Counted:
         self.protocol = opened()
 
     def read(self, data: dict[str, Any], separators: tuple[str, str] = (",", ":")) -> m.OutputAudioDelta:
-        (message,) = self.protocol.receive(json.dumps(data, separators=separators))
+        (message,) = take(self.protocol, json.dumps(data, separators=separators))
         assert isinstance(message, m.OutputAudioDelta)
         return message
 
@@ -85,17 +86,17 @@ def test_that_another_frame_is_parsed(monkeypatch: pytest.MonkeyPatch, changed: 
     counted = Counted(monkeypatch)
     counted.read(event(1))
     before = counted.parsed
-    counted.protocol.receive(json.dumps(event(2, **changed), separators=(",", ":")))
+    take(counted.protocol, json.dumps(event(2, **changed), separators=(",", ":")))
     assert counted.parsed > before
 
 
 def test_that_audio_of_a_cancelled_response_stays_away() -> None:
     protocol = opened()
     frame = json.dumps(event(1), separators=(",", ":"))
-    protocol.receive(json.dumps({"type": "response.created", "event_id": "e", "response": {"id": "r"}}))
-    assert protocol.receive(frame)
+    take(protocol, json.dumps({"type": "response.created", "event_id": "e", "response": {"id": "r"}}))
+    assert take(protocol, frame)
     protocol.send(m.ResponseCancel(id="c", response_id="r"))
-    assert protocol.receive(frame.replace("event_1", "event_2")) == []
+    assert take(protocol, frame.replace("event_1", "event_2")) == []
 
 
 FIELDS = st.permutations(["type", "event_id", *PLACE, "delta", "obfuscation", "extra"])
@@ -122,8 +123,8 @@ def test_that_the_way_does_not_matter(
         return json.dumps({name: data[name] for name in order if name in data}, separators=separators, ensure_ascii=raw)
 
     learned, fresh = opened(), opened()
-    learned.receive(frame(1, first))
-    assert learned.receive(frame(2, second)) == fresh.receive(frame(2, second))
+    take(learned, frame(1, first))
+    assert take(learned, frame(2, second)) == fresh.receive(frame(2, second))
 
 
 @settings(derandomize=True, max_examples=300, deadline=None)
@@ -134,5 +135,5 @@ def test_that_damage_is_seen(place: int, piece: str, insert: bool) -> None:
     whole = json.dumps(event(2), separators=(",", ":"))
     damaged = whole[:place] + piece + whole[place + (0 if insert else len(piece)) :]
     learned, fresh = opened(), opened()
-    learned.receive(json.dumps(event(1), separators=(",", ":")))
-    assert learned.receive(damaged) == fresh.receive(damaged)
+    take(learned, json.dumps(event(1), separators=(",", ":")))
+    assert take(learned, damaged) == fresh.receive(damaged)

@@ -60,6 +60,13 @@ class Protocol(ABC, Generic[Sent, Received]):
         """
         return None
 
+    def delta(self, frame: Frame) -> Received | None:
+        """What `receive` would give for a frame that is no more than one more piece of an answer, which most are.
+
+        None: it may be something else, and nothing was done with it. It is asked first, many times a second.
+        """
+        return None
+
     @abstractmethod
     def receive(self, frame: Frame) -> list[Received]:
         """What a frame means. One that cannot be read becomes an `ErrorReported`; nothing is raised."""

@@ -98,9 +98,14 @@ class ProtocolLink(ProviderLink):
         sequence = self._frames
         self._frames = sequence + 1
         try:
-            messages: list[Any] = self._protocol.receive(frame)
-            if len(messages) == 1 and (kind := type(message := messages[0])) in DELTAS:
+            message: Any = self._protocol.delta(frame)
+            if message is None:
+                messages: list[Any] = self._protocol.receive(frame)
+                if len(messages) == 1 and type(messages[0]) in DELTAS:
+                    message = messages[0]
+            if message is not None:
                 # Most of what comes, and it changes nothing in a protocol: as `_take`, with as few calls as can be.
+                kind = type(message)
                 force_setattr(message, "_meta", (now, sequence, frame))
                 if kind is OutputAudioDelta and not self._playback.audio(message, now):
                     return

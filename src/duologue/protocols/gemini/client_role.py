@@ -105,9 +105,6 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
     # --- up ---
 
     def receive(self, frame: Frame) -> list[ServerMessage]:
-        more = self.delta(frame)
-        if more is not None:
-            return [more]
         unknown: tuple[str, ...] = ()
         try:
             read = _decode(frame)

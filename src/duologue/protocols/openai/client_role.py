@@ -45,7 +45,12 @@ _decode = _decoder.decode_strictly
 
 _DELTAS = (wire.AudioDelta, wire.TextDelta, wire.TranscriptDelta, wire.ArgumentsDelta, wire.McpArgumentsDelta)
 _AUDIO_DELTAS = frozenset({wire.AudioDelta, BETA_EVENTS[wire.AudioDelta]})
-_TRANSCRIPT_DELTAS = frozenset({wire.TranscriptDelta, BETA_EVENTS[wire.TranscriptDelta]})
+_WORDS: dict[type[Any], type[m.OutputTranscriptDelta] | type[m.OutputTextDelta]] = {
+    wire.TranscriptDelta: m.OutputTranscriptDelta,
+    wire.TextDelta: m.OutputTextDelta,
+    BETA_EVENTS[wire.TranscriptDelta]: m.OutputTranscriptDelta,
+    BETA_EVENTS[wire.TextDelta]: m.OutputTextDelta,
+}
 _OPEN = ProtocolState.OPEN  # in Python 3.11, an enum's members are slow to look up
 _MOST_EARLY = 256  # messages kept for after the confirmation
 
@@ -151,9 +156,28 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     # --- up ---
 
+    def delta(self, frame: Frame) -> ServerMessage | None:
+        if self._gated or self.state is not _OPEN:
+            return None
+        if len(frame) >= LONG:
+            return self._audio_shape.more(frame)
+        try:
+            event = _decode(frame)
+        except UNREADABLE:
+            return None
+        words = _WORDS.get(type(event))
+        if words is None:
+            return None
+        return words(
+            id=event.event_id,
+            response_id=event.response_id,
+            item_id=event.item_id,
+            output_index=event.output_index,
+            content_index=event.content_index,
+            text=event.delta,
+        )
+
     def receive(self, frame: Frame) -> list[ServerMessage]:
-        if len(frame) >= LONG and not self._gated and (more := self._audio_shape.more(frame)) is not None:
-            return [more]
         try:
             event = _decode(frame)
         except UNREADABLE:
@@ -165,18 +189,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             return []
         kind = type(event)
         messages: list[ServerMessage]
-        if kind in _TRANSCRIPT_DELTAS:  # what comes most often, with as few calls as can be
-            messages = [
-                m.OutputTranscriptDelta(
-                    id=event.event_id,
-                    response_id=event.response_id,
-                    item_id=event.item_id,
-                    output_index=event.output_index,
-                    content_index=event.content_index,
-                    text=event.delta,
-                )
-            ]
-        elif kind in _AUDIO_DELTAS:
+        if kind in _AUDIO_DELTAS:
             messages = self._audio_delta(event, frame)
         elif (own_reader := self._own_readers.get(kind)) is not None:
             messages = own_reader(self, event)

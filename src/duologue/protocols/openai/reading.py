@@ -32,19 +32,6 @@ def _part(event: Any) -> dict[str, Any]:
     return {**_where(event), "content_index": event.content_index}
 
 
-def _text_delta(event: wire.TextDelta) -> list[ServerMessage]:
-    return [
-        m.OutputTextDelta(
-            id=event.event_id,
-            response_id=event.response_id,
-            item_id=event.item_id,
-            output_index=event.output_index,
-            content_index=event.content_index,
-            text=event.delta,
-        )
-    ]
-
-
 # --- the user's input ---
 
 
@@ -181,7 +168,8 @@ def _warning(event: wire.ServerWarning) -> list[ServerMessage]:
 
 
 _READERS: dict[type[wire.ServerEvent], Reader] = {
-    wire.TextDelta: _text_delta,
+    wire.TextDelta: lambda e: [m.OutputTextDelta(**_part(e), text=e.delta)],
+    wire.TranscriptDelta: lambda e: [m.OutputTranscriptDelta(**_part(e), text=e.delta)],
     wire.SpeechStarted: lambda e: [
         m.InputSpeechStarted(id=e.event_id, item_id=e.item_id, audio_start_ms=e.audio_start_ms)
     ],

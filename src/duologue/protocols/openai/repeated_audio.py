@@ -11,8 +11,8 @@ import pybase64
 from duologue import messages as m
 from duologue.transports.base import Frame
 
-LONG = 1_000
-"""Characters, from which on a frame may be audio."""
+LONG = 600
+"""Characters, from which on a frame may be audio, and below which it may be words."""
 
 _NOTHING = "\0"  # no frame begins like that
 _UNREADABLE = (msgspec.DecodeError, UnicodeError)
@@ -74,19 +74,19 @@ class AudioShape:
         id_ends = id_at + len(message.id)
         audio_at = frame.find('"', frame.find(":", frame.find('"delta"', id_ends))) + 1
         audio_ends = frame.find('"', audio_at) - len(frame)
-        if id_at > 0 and self._is_empty(f"{frame[:id_at]}x{frame[id_ends:audio_at]}{frame[audio_ends:]}", message):
+        if id_at > 0 and self._is_but_for_x(f"{frame[:id_at]}x{frame[id_ends:audio_at]}x{frame[audio_ends:]}", message):
             self._head, self._middle, self._tail = frame[:id_at], frame[id_ends:audio_at], frame[audio_ends:]
             self._id_at, self._id_ends, self._audio_at, self._audio_ends = id_at, id_ends, audio_at, audio_ends
 
-    def _is_empty(self, frame: str, message: m.OutputAudioDelta) -> bool:
-        """Whether `frame` is read as `message` is, but for "x" as its id and no audio."""
+    def _is_but_for_x(self, frame: str, message: m.OutputAudioDelta) -> bool:
+        """Whether `frame` is read as `message` is, but for "x" as its id and its audio."""
         try:
             event = self._decode(frame)
         except _UNREADABLE:
             return False
         return bool(
             event.event_id == "x"
-            and event.delta == ""
+            and event.delta == "x"
             and _are_of_a_part(event, message)
             and event.output_index == message.output_index
         )
