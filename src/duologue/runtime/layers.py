@@ -105,6 +105,9 @@ class SessionLayer(Watcher, Link):
     async def drain(self) -> None:
         await self.inner.drain()
 
+    def more_follows(self) -> bool:
+        return self.inner.more_follows()
+
     def pause_reading(self) -> None:
         self.inner.pause_reading()
 

@@ -114,8 +114,6 @@ class ProtocolLink(ProviderLink):
                     force_setattr(message, "turn_id", turn)
                 if self._receiver is None:
                     self._early.append(message)
-                elif self._transport.more_follows:
-                    self._route[kind](message)
                 else:
                     self._last_route[kind](message)
                 return
@@ -179,6 +177,9 @@ class ProtocolLink(ProviderLink):
             self._lose(Closed(error=end.message), end)
         if self._end is not None and not isinstance(self._end, SessionClosed):
             raise self._end.with_traceback(None)
+
+    def more_follows(self) -> bool:
+        return self._transport.more_follows()
 
     def pause_reading(self) -> None:
         self._transport.pause_reading()

@@ -41,7 +41,6 @@ class FrameReceiver(Protocol):
 class Transport(Protocol):
     """An open connection that carries frames both ways."""
 
-    @property
     def more_follows(self) -> bool:
         """Whether frames that arrived together with the current one are handed over right after it."""
         ...

@@ -20,7 +20,6 @@ class Delivery(ABC):
 
     def __init__(self) -> None:
         self._direct: FrameReceiver | None = None  # the receiver, while nothing stands between it and the socket
-        self.more_follows = False
         self._receiver: FrameReceiver | None = None
         self._kept: deque[Frame] = deque()
         self._paused = False
@@ -33,6 +32,10 @@ class Delivery(ABC):
         """Begin, with what has been kept."""
         self._receiver = receiver
         self._go_on()
+
+    def more_follows(self) -> bool:
+        """Whether frames that arrived together with the current one are handed over right after it."""
+        return bool(self._kept)
 
     def pause_reading(self) -> None:
         """Hand over nothing more, from this frame on."""

@@ -16,7 +16,6 @@ class MemoryTransport:
     """
 
     def __init__(self, high_water: int = 64) -> None:
-        self.more_follows = False
         self._peer: MemoryTransport | None = None
         self._receiver: FrameReceiver | None = None
         self._arrived: deque[Frame] = deque()
@@ -42,6 +41,9 @@ class MemoryTransport:
     async def drain(self) -> None:
         if self._peer is not None and self._closed is None:
             await self._peer._room.wait()
+
+    def more_follows(self) -> bool:
+        return bool(self._arrived)
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -83,7 +85,6 @@ class MemoryTransport:
         receiver = self._receiver
         while receiver is not None and self._arrived and not self._paused:
             frame = self._arrived.popleft()
-            self.more_follows = bool(self._arrived)
             if len(self._arrived) < self._high_water:
                 self._room.set()
             receiver.frame_received(frame)
