@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from duologue import messages as m
 from duologue.capabilities import Capabilities
 from duologue.errors import InvalidInput
+from duologue.formats import PCM16_24K
 from duologue.messages.base import ServerMessage
 from duologue.middleware import Reconnection, keep_last
 from duologue.middleware.reconnection.backoff import Backoff
@@ -374,3 +375,22 @@ def test_the_echo_of_a_replay_is_not_told_whatever_its_ids() -> None:
         echo = m.MessageItem(id=item_id, role=role, content=(m.TextContent(text=text),))  # type: ignore[arg-type]
         assert following.received(m.ItemAdded(item=echo), 0.0) == []
         assert following.received(m.ItemDone(item=echo), 0.0) == []
+
+
+@pytest.mark.parametrize(("played_ms", "stands"), [(0, False), (400, True), (1_000, True)])
+def test_that_an_answer_stands_once_it_was_heard_even_if_all_that_came_of_it_was(played_ms: int, stands: bool) -> None:
+    following = Following(SessionOptions(), SCRIPTED_CAPABILITIES, most_ms=30_000, idle_ms=2_000, ask_again=True)
+    following.begin("p", None, SCRIPTED_CAPABILITIES)
+    following.sent(m.ResponseCreate(id="q"))
+    item = m.MessageItem(id="a", role="assistant", content=())
+    for told in (
+        m.ResponseCreated(response_id="r"),
+        m.OutputItemAdded(response_id="r", item=item),
+        m.ItemAdded(item=item),
+        m.OutputAudioDelta(response_id="r", item_id="a", audio=bytes(48_000), format=PCM16_24K),
+    ):
+        following.received(told, 0.0)
+    following.played(m.OutputAudioPlayed(item_id="a", played_ms=played_ms))
+    out = following.lose(2.0)
+    assert (m.ItemDeleted(item_id="a") not in out) is stands
+    assert following.lost_responses == ["r"]

@@ -158,14 +158,15 @@ class Following:
                 self._playback.received(message, now)
 
     def _response_done(self, done: m.ResponseDone, now: float) -> list[ServerMessage]:
-        self._playback.received(done, now)
         answer = self.unanswered.active
+        was_heard = answer is not None and self._was_heard(answer, now)  # before what was played is forgotten
+        self._playback.received(done, now)
         if not _is_lost(done) or answer is None or answer.response_id != done.response_id:
             if not done.out_of_band:
                 self._note_answer(done)
             self._feed(done)
             return [done]
-        return self._answer_lost(done, answer, now)
+        return self._answer_lost(done, answer, was_heard, now)
 
     def _note_answer(self, done: m.ResponseDone) -> None:
         if done.status == "completed":
@@ -203,7 +204,7 @@ class Following:
         ends = (m.UserTurnEnd, m.InputAudioCommit)
         return self.unanswered.is_due and not any(isinstance(kept, ends) for kept in self.input.messages())
 
-    def _answer_lost(self, done: m.ResponseDone, answer: Answer, now: float) -> list[ServerMessage]:
+    def _answer_lost(self, done: m.ResponseDone, answer: Answer, was_heard: bool, now: float) -> list[ServerMessage]:
         """An answer came to no end: what runs goes on, what was heard stands, and the rest never was."""
         self.held_turn = self._is_losing = True
         if answer.calls:
@@ -211,7 +212,6 @@ class Following:
             self._feed(done)
             return [done]
         self.lost_responses.append(done.response_id)
-        was_heard = self._was_heard(answer, now)
         self._feed(done)
         if not self._ask_again or was_heard or self._stopped == answer.response_id:
             return [done]
