@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, final
 
+from msgspec.structs import replace
+
 from duologue import messages as m
 from duologue.capabilities import Capabilities, check_message
 from duologue.errors import InvalidInput, SessionClosed, SessionEnded
@@ -128,6 +130,8 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
         message = m.InputAudioAppend(id=f"audio_{next(audio_ids)}", audio=audio, format=format)
         if type(audio) is bytes and (format is None or type(format) is AudioFormat):
             return self._link.send(message)
+        if isinstance(audio, bytearray | memoryview):
+            message = replace(message, audio=bytes(audio))  # a layer may keep it, and the caller use that memory again
         return self.send(message)  # which says what is wrong with it
 
     async def drain(self) -> None:

@@ -6,8 +6,9 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import get_args
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
+import msgspec
 import pytest
 from msgspec.structs import force_setattr
 
@@ -186,3 +187,30 @@ async def test_that_of_two_messages_none_is_sent() -> None:
 def test_options_of_a_new_session() -> None:
     with pytest.raises(InvalidInput, match="instructions is of type int, where str or None belongs"):
         WireClient().create_session(SessionOptions(instructions=5))  # type: ignore[arg-type]
+
+
+class _Fields(TypedDict):
+    a: int
+
+
+class _OwnOptions(SessionOptions, frozen=True, kw_only=True):
+    """What an application, or a provider, may add."""
+
+    speed: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    rate: Literal[8000, 16000] | None = None
+    fields: _Fields | None = None
+    pair: tuple[str, int] | None = None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"speed": 1.0}, {"rate": 8000}, {"fields": {"a": 1}}, {"pair": ("a", 1)}],
+    ids=lambda options: next(iter(options)),
+)
+def test_options_that_somebody_adds(options: dict[str, Any]) -> None:
+    check_fields(_OwnOptions(**options))
+
+
+def test_that_a_number_among_others_is_not_any() -> None:
+    with pytest.raises(InvalidInput, match="8000 or 16000"):
+        check_fields(_OwnOptions(rate=44_100))  # type: ignore[arg-type]

@@ -137,3 +137,12 @@ def test_that_damage_is_seen(place: int, piece: str, insert: bool) -> None:
     learned, fresh = opened(), opened()
     take(learned, json.dumps(event(1), separators=(",", ":")))
     assert take(learned, damaged) == fresh.receive(damaged)
+
+
+def test_that_what_is_around_the_audio_does_not_overlap() -> None:
+    """The quote that ends what is before it is not the one that begins what is behind."""
+    long = {"item_id": "i" * 700}
+    frame = json.dumps(event(2, delta="", **long), separators=(",", ":")).replace('"delta":""', '"delta":"')
+    learned, fresh = opened(), opened()
+    take(learned, json.dumps(event(1, **long), separators=(",", ":")))
+    assert take(learned, frame) == fresh.receive(frame)

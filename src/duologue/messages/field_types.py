@@ -6,7 +6,7 @@ import functools
 import types
 from collections.abc import Callable, Hashable, Iterable
 from numbers import Real
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
@@ -77,9 +77,11 @@ def _check_of(hint: Hashable) -> _Check:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return _any_of([_check_of(argument) for argument in arguments], takes_none=types.NoneType in arguments)
+    if origin is Annotated:
+        return _check_of(arguments[0])
     if origin is Literal:
-        return _when(lambda value: isinstance(value, str) and value in arguments, " or ".join(map(repr, arguments)))
-    if origin is tuple:
+        return _when(lambda value: _is_among(value, arguments), " or ".join(map(repr, arguments)))
+    if origin is tuple and arguments[1:] == (...,):
         return _each(_when(lambda value: isinstance(value, tuple | list), "a tuple"), enumerate, arguments[0])
     if origin is dict:
         return _each(_when(lambda value: isinstance(value, dict), "a dict"), lambda value: value.items(), arguments[1])
@@ -87,6 +89,8 @@ def _check_of(hint: Hashable) -> _Check:
         return _when(*_PLAIN[hint])
     kind = hint if origin is None else origin
     if kind is Any or not isinstance(kind, type):
+        return _anything
+    if not _tells_instances(kind):
         return _anything
     is_one = _when(lambda value: isinstance(value, kind), kind.__name__)
     if issubclass(kind, msgspec.Struct) and kind not in _CHECKED_WHEN_MADE:
@@ -100,6 +104,19 @@ _PLAIN: dict[Any, tuple[Callable[[object], bool], str]] = {
     int: (lambda value: isinstance(value, int) and not isinstance(value, bool), "int"),
     float: (lambda value: isinstance(value, Real) and not isinstance(value, bool), "a number"),
 }
+
+
+def _is_among(value: object, values: tuple[object, ...]) -> bool:
+    return any(isinstance(value, type(one)) and value == one for one in values)
+
+
+def _tells_instances(kind: type) -> bool:
+    """Whether `isinstance` works with it; it does not with a TypedDict, nor with most protocols."""
+    try:
+        isinstance(None, kind)
+    except TypeError:
+        return False
+    return True
 
 
 def _anything(value: object) -> None:

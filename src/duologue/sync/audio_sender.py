@@ -16,6 +16,8 @@ from duologue.sync.loop_thread import STOPPED, LoopThread
 MOST_BYTES = 64 * 1024
 """Audio that may be on its way before a thread has to wait."""
 
+_PATIENCE = 1.0  # s, for what is left at the end
+
 _log = logging.getLogger("duologue.sync")
 
 
@@ -47,8 +49,10 @@ class AudioSender:
         """
         self._thread.check_caller()
         self._raise_error()
+        if self._thread.is_over:
+            raise InvalidInput(STOPPED)
         self._waiting.append(message)
-        if self._thread.is_over or (self._task is None and not self._thread.call_soon(self._start)):
+        if self._task is None and not self._thread.call_soon(self._start):
             raise InvalidInput(STOPPED)
         if self.size > MOST_BYTES:
             self._thread.run(self._taken)
@@ -75,7 +79,10 @@ class AudioSender:
         self._raise_error()
 
     async def finish(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Hand all that waits to the session, however long the provider takes for it, and then `close` that."""
+        """Hand all that waits to the session, and then `close` that, though the provider be slow to take it."""
+        self._start()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=_PATIENCE)  # in order, layers that wait before they send included
         tasks = []
         while self._waiting:
             entry = self._waiting.popleft()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import final
 
+from msgspec.structs import replace
+
 from duologue import messages as m
 from duologue.capabilities import Capabilities
 from duologue.client import RealtimeClient
@@ -177,6 +179,8 @@ class Session(Verbs[str]):
         message_id = f"audio_{next(audio_ids)}"
         message = m.InputAudioAppend(id=message_id, audio=audio, format=format)
         check_fields(message)
+        if type(audio) is not bytes:
+            message = replace(message, audio=bytes(audio))  # the caller may use that memory again before it is sent
         if self.ended is not None:
             raise self.ended.with_traceback(None)
         self._handover.audio.put(message)

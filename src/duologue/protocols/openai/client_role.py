@@ -331,6 +331,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
     def _response_created(self, event: wire.ResponseCreated) -> list[ServerMessage]:
         fields = self._read_response(event)
         message, cancelled = self._running.created(fields)
+        self._audio_shape = AudioShape(_decode)  # the response may have a format of its own
         if cancelled:
             cancel = m.ResponseCancel(id=f"cancel_{message.response_id}", response_id=message.response_id)
             self._send_events(cancel)

@@ -40,6 +40,7 @@ class AudioShape:
         if (
             first is None
             or type(frame) is not str
+            or len(frame) + self._audio_ends < self._audio_at
             or frame[: self._id_at] != self._head
             or frame[self._id_ends : self._audio_at] != self._middle
             or frame[self._audio_ends :] != self._tail
