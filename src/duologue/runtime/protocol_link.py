@@ -101,27 +101,26 @@ class ProtocolLink(ProviderLink):
             message: Any = self._protocol.delta(frame)
             if message is None:
                 messages: list[Any] = self._protocol.receive(frame)
-                if len(messages) == 1 and type(messages[0]) in DELTAS:
-                    message = messages[0]
-            if message is not None:
-                # Most of what comes, and it changes nothing in a protocol: as `_take`, with as few calls as can be.
-                kind = type(message)
-                force_setattr(message, "_meta", (now, sequence, frame))
-                if kind is OutputAudioDelta and not self._playback.audio(message, now):
+                if len(messages) != 1 or type(messages[0]) not in DELTAS:
+                    meta = Meta(int(now * 1e9), sequence, frame)
+                    for one in messages:
+                        set_meta(one, meta)
+                    self._take(messages)
+                    self._after_protocol()
                     return
-                turn = self._turn_of(message.response_id)
-                if turn is not None:
-                    force_setattr(message, "turn_id", turn)
-                if self._receiver is None:
-                    self._early.append(message)
-                else:
-                    self._last_route[kind](message)
+                message = messages[0]
+            # Most of what comes, and it changes nothing in a protocol: as `_take`, with as few calls as can be.
+            kind = type(message)
+            force_setattr(message, "_meta", (now, sequence, frame))
+            if kind is OutputAudioDelta and not self._playback.audio(message, now):
                 return
-            meta = Meta(int(now * 1e9), sequence, frame)
-            for message in messages:
-                set_meta(message, meta)
-            self._take(messages)
-            self._after_protocol()
+            turn = self._turn_of(message.response_id)
+            if turn is not None:
+                force_setattr(message, "turn_id", turn)
+            if self._receiver is None:
+                self._early.append(message)
+            else:
+                self._last_route[kind](message)
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self.fail(error)
 

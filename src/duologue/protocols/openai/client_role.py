@@ -117,7 +117,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         if not self._awaits_greeting:
             self._ask()
 
-    audio_frame = staticmethod(encode_append)
+    def audio_frame(self, message: m.InputAudioAppend) -> Frame | None:
+        return encode_append(message)
 
     def send(self, message: ClientMessage) -> None:
         if type(message) is m.InputAudioAppend:
