@@ -30,7 +30,7 @@ from duologue.protocols.openai.dialects import OPENAI
 from duologue.protocols.openai.errors import classify, is_nothing_to_cancel, with_text
 from duologue.protocols.openai.expiry import Expiry
 from duologue.protocols.openai.memory import SentMessages
-from duologue.protocols.openai.reading import READERS, with_aliases
+from duologue.protocols.openai.reading import READERS, WORDS, with_aliases
 from duologue.protocols.openai.repeated_audio import LONG, AudioShape
 from duologue.protocols.openai.responses import read_error_detail, read_response
 from duologue.protocols.openai.running import RunningResponses
@@ -45,12 +45,6 @@ _decode = _decoder.decode_strictly
 
 _DELTAS = (wire.AudioDelta, wire.TextDelta, wire.TranscriptDelta, wire.ArgumentsDelta, wire.McpArgumentsDelta)
 _AUDIO_DELTAS = frozenset({wire.AudioDelta, BETA_EVENTS[wire.AudioDelta]})
-_WORDS: dict[type[Any], type[m.OutputTranscriptDelta] | type[m.OutputTextDelta]] = {
-    wire.TranscriptDelta: m.OutputTranscriptDelta,
-    wire.TextDelta: m.OutputTextDelta,
-    BETA_EVENTS[wire.TranscriptDelta]: m.OutputTranscriptDelta,
-    BETA_EVENTS[wire.TextDelta]: m.OutputTextDelta,
-}
 _OPEN = ProtocolState.OPEN  # in Python 3.11, an enum's members are slow to look up
 _MOST_EARLY = 256  # messages kept for after the confirmation
 
@@ -166,7 +160,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             event = _decode(frame)
         except UNREADABLE:
             return None
-        words = _WORDS.get(type(event))
+        words = WORDS.get(type(event))
         if words is None:
             return None
         return words(

@@ -233,3 +233,14 @@ def with_aliases(readers: dict[type[wire.ServerEvent], AnyReader]) -> dict[type[
 
 READERS = with_aliases(_READERS)
 """How each event becomes messages."""
+
+_WORDS: dict[type[wire.ServerEvent], type[m.OutputTranscriptDelta] | type[m.OutputTextDelta]] = {
+    wire.TranscriptDelta: m.OutputTranscriptDelta,
+    wire.TextDelta: m.OutputTextDelta,
+}
+
+WORDS: dict[type[Any], type[m.OutputTranscriptDelta] | type[m.OutputTextDelta]] = {
+    **_WORDS,
+    **{alias: _WORDS[event] for alias, event in ALIASES.items() if event in _WORDS},
+}
+"""More of an answer's words: the message that each such event becomes."""
