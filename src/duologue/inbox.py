@@ -17,8 +17,6 @@ Handler = Callable[[m.ServerMessage], object]
 class Inbox(MessageBuffer):
     """The queue of a session, for one reader at a time: one that awaits it for the next message, or one that listens.
 
-    With `more_follows`, a reader is not woken for a message whose next one has arrived already, but for both.
-
     A future for every message would cost more than everything else that is done for it. So the inbox itself is what its
     reader's task awaits, again and again: it follows the protocol by which asyncio's tasks await futures of any make.
     """
@@ -31,12 +29,10 @@ class Inbox(MessageBuffer):
         resume: Callable[[], object],
         on_end: Callable[[], object] = lambda: None,
         *,
-        more_follows: Callable[[], bool] = lambda: False,
         max_bytes: int = MAX_BYTES,
         max_messages: int = MAX_MESSAGES,
     ) -> None:
         super().__init__(pause, resume, on_end, max_bytes=max_bytes, max_messages=max_messages)
-        self._more_follows = more_follows
         self._loop = asyncio.get_running_loop()
         self._is_read = False
         self._handed: m.ServerMessage | None = None  # to a reader that waited; before all that is held
@@ -78,7 +74,7 @@ class Inbox(MessageBuffer):
                 self._fail_listening(error)
             return
         wake = self._wake_reader
-        if wake is None or self._more_follows():
+        if wake is None:
             self.received(message)
             return
         self._handed = message

@@ -88,10 +88,6 @@ class Link(ABC):
             SessionEnded: The session ended before that, and not because our side asked.
         """
 
-    def more_follows(self) -> bool:
-        """Whether messages that arrived together with the current one are pushed right after it."""
-        return False
-
     @abstractmethod
     def pause_reading(self) -> None:
         """Take nothing more from the provider until `resume_reading`: the reader is far behind."""

@@ -34,9 +34,7 @@ class RealtimeSession(Verbs[Coroutine[Any, Any, str]]):
 
     def __init__(self, link: Link, on_end: Callable[[RealtimeSession], object]) -> None:
         self._link = link
-        self._inbox = Inbox(
-            link.pause_reading, link.resume_reading, lambda: on_end(self), more_follows=link.more_follows
-        )
+        self._inbox = Inbox(link.pause_reading, link.resume_reading, lambda: on_end(self))
         link.connect(self._inbox)
 
     # --- what it is ---

@@ -105,9 +105,6 @@ class SessionLayer(Watcher, Link):
     async def drain(self) -> None:
         await self.inner.drain()
 
-    def more_follows(self) -> bool:
-        return self.inner.more_follows()
-
     def pause_reading(self) -> None:
         self.inner.pause_reading()
 

@@ -177,9 +177,6 @@ class ProtocolLink(ProviderLink):
         if self._end is not None and not isinstance(self._end, SessionClosed):
             raise self._end.with_traceback(None)
 
-    def more_follows(self) -> bool:
-        return self._transport.more_follows()
-
     def pause_reading(self) -> None:
         self._transport.pause_reading()
 

@@ -41,10 +41,6 @@ class FrameReceiver(Protocol):
 class Transport(Protocol):
     """An open connection that carries frames both ways."""
 
-    def more_follows(self) -> bool:
-        """Whether frames that arrived together with the current one are handed over right after it."""
-        ...
-
     def start(self, receiver: FrameReceiver) -> None:
         """Push to `receiver` from now on; what has arrived before comes first."""
         ...

@@ -33,10 +33,6 @@ class Delivery(ABC):
         self._receiver = receiver
         self._go_on()
 
-    def more_follows(self) -> bool:
-        """Whether frames that arrived together with the current one are handed over right after it."""
-        return bool(self._kept)
-
     def pause_reading(self) -> None:
         """Hand over nothing more, from this frame on."""
         self._paused = True

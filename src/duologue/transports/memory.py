@@ -42,9 +42,6 @@ class MemoryTransport:
         if self._peer is not None and self._closed is None:
             await self._peer._room.wait()
 
-    def more_follows(self) -> bool:
-        return bool(self._arrived)
-
     def pause_reading(self) -> None:
         self._paused = True
 

@@ -132,10 +132,6 @@ class PicowsTransport(WebSocketTransport):
         self._socket: SocketTransport = wire.underlying_transport
         self._socket.set_write_buffer_limits(limits.high_water, limits.low_water)
         self._bytes_as = _BINARY if limits.binary else _TEXT
-        self._frame: WSFrame | None = None  # the one that is being handed over, or was
-
-    def more_follows(self) -> bool:
-        return bool(self._kept) or (self._frame is not None and not self._frame.last_in_buffer)
 
     def write(self, frame: Frame) -> None:
         if self._ending is None:
@@ -242,7 +238,6 @@ class _Listener(WSListener):
         except ProtocolViolation as violation:
             connection._violated(violation)
             return
-        connection._frame = frame
         receiver = connection._direct
         if receiver is None:
             connection._message_received(message)
@@ -265,7 +260,6 @@ class _Listener(WSListener):
             message = None
         self._within = self._assembler.open
         if message is not None:
-            connection._frame = frame
             connection._message_received(message)
             return
         connection._control_received()
