@@ -11,6 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duologue import messages as m
+from duologue.link import ProviderMetadata
+from duologue.options import SessionOptions
+from duologue.protocols.openai import OPENAI
+from duologue.runtime import ProtocolLink
+from duologue.session import RealtimeSession
+from duologue.transports import MemoryTransport
 from openai_wire import opened
 from protocol_reading import take
 
@@ -99,12 +105,47 @@ def test_that_audio_of_a_cancelled_response_stays_away() -> None:
     assert take(protocol, frame.replace("event_1", "event_2")) == []
 
 
+def audio_frame(audio: bytes) -> str:
+    """A frame of audio."""
+    return json.dumps(event(7, delta=base64.b64encode(audio).decode()), separators=(",", ":"))
+
+
+@pytest.mark.parametrize("size", [1_800, 1_801, 1_802])
+async def test_that_a_message_does_not_hold_its_frame_and_tells_it(size: int) -> None:
+    metadata = ProviderMetadata(provider="openai")
+    link = ProtocolLink(opened(), MemoryTransport(), SessionOptions(), OPENAI.capabilities, metadata)
+    session = RealtimeSession(link, on_end=lambda session: None)
+    frame = audio_frame(bytes(size))
+    for _ in range(11):
+        link.frame_received(frame)
+    padded = size % 3 != 0
+    assert (session._inbox.size > 11 * len(frame)) == padded
+    _, *repeated = [await anext(session) for _ in range(11)]
+    for message in repeated:
+        assert isinstance(message, m.OutputAudioDelta)
+        assert message.audio == bytes(size)
+        assert message.meta is not None
+        assert message.meta.frame == frame
+        assert message.raw_representation == json.loads(frame)
+    await session.aclose()
+
+
+def test_that_a_frame_is_told_as_it_was_though_another_would_mean_the_same() -> None:
+    protocol = opened()
+    take(protocol, json.dumps(event(1), separators=(",", ":")))
+    assert AUDIO.endswith("w==")
+    for last in "wxyz":  # four bits that mean nothing
+        (message,) = take(protocol, json.dumps(event(2, delta=f"{AUDIO[:-3]}{last}=="), separators=(",", ":")))
+        assert message.audio == base64.b64decode(AUDIO)
+
+
+DELTAS = [AUDIO, AUDIO[4:], AUDIO[:-4], AUDIO[:-3] + "x==", "", "-_-_" * 300, "x", 'AA"AA' * 300, "\n"]
 FIELDS = st.permutations(["type", "event_id", *PLACE, "delta", "obfuscation", "extra"])
 VALUES = st.fixed_dictionaries(
     {},
     optional={
         "event_id": st.one_of(st.sampled_from(["event_2", "e", 'a"b', "\\"]), st.none(), st.text(max_size=7)),
-        "delta": st.sampled_from([AUDIO, AUDIO[4:], "", "-_-_" * 300, "x", 'AA"AA' * 300, "\n"]),
+        "delta": st.sampled_from(DELTAS),
         "obfuscation": st.sampled_from(["pad", "other", 'p"d']),
         "extra": st.one_of(st.none(), st.just({"delta": AUDIO}), st.sampled_from(["delta", '"delta":"', "event_1"])),
         "item_id": st.sampled_from(["i", "j"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import Any
 
 import msgspec
@@ -23,8 +24,19 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
     frame: bytes | str | None = None
 
 
-Arrival = tuple[float, int, bytes | str]
-"""What a message of a wire holds until somebody asks for its `Meta`: seconds, sequence, frame."""
+class FrameOutline(ABC):
+    """What many frames have around the values that their messages hold: enough to write each of them again.
+
+    A frame of audio is longer than the audio. Held beside it, it would more than double what a message takes.
+    """
+
+    @abstractmethod
+    def filled(self, message: Any) -> bytes | str:
+        """The frame of `message`, to the letter."""
+
+
+Arrival = tuple[float, int, bytes | str | FrameOutline]
+"""What a message of a wire holds until somebody asks for its `Meta`: seconds, sequence, and what tells its frame."""
 
 
 class _MetaSlot:
@@ -83,7 +95,8 @@ class ServerMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
         """Where the message comes from; None where no provider made it."""
         meta: Meta | Arrival | None = getattr(self, "_meta", None)
         if isinstance(meta, tuple):
-            arrived, sequence, frame = meta
+            arrived, sequence, kept = meta
+            frame = kept.filled(self) if isinstance(kept, FrameOutline) else kept
             meta = Meta(int(arrived * 1e9), sequence, frame)
             force_setattr(self, "_meta", meta)
         return meta

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from duologue.errors import SessionEnded
 from duologue.messages import InputAudioAppend
-from duologue.messages.base import Message
+from duologue.messages.base import FrameOutline, Message
 from duologue.options import SessionOptions
 from duologue.transports.base import Closed, Frame
 
@@ -60,10 +60,11 @@ class Protocol(ABC, Generic[Sent, Received]):
         """
         return None
 
-    def delta(self, frame: Frame) -> Received | None:
+    def delta(self, frame: Frame) -> tuple[Received, Frame | FrameOutline] | None:
         """What `receive` would give for a frame that is no more than one more piece of an answer, which most are.
 
-        None: it may be something else, and nothing was done with it. It is asked first, many times a second.
+        With it comes what the message is to keep of the frame. None: it may be something else, and nothing was done
+        with it. It is asked first, many times a second.
         """
         return None
 

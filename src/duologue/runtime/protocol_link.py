@@ -13,7 +13,7 @@ from duologue.capabilities import Capabilities
 from duologue.errors import ConnectRefused, CutOff, SessionClosed, SessionEnded
 from duologue.link import ProviderMetadata
 from duologue.messages import ClientMessage, InputAudioAppend, OutputAudioDelta, ServerMessage
-from duologue.messages.base import Meta, set_meta
+from duologue.messages.base import FrameOutline, Meta, set_meta
 from duologue.options import SessionOptions
 from duologue.protocols import Protocol, ProtocolState
 from duologue.runtime.provider_link import DELTAS, ProviderLink
@@ -98,8 +98,12 @@ class ProtocolLink(ProviderLink):
         sequence = self._frames
         self._frames = sequence + 1
         try:
-            message: Any = self._protocol.delta(frame)
-            if message is None:
+            message: Any
+            kept: Frame | FrameOutline
+            more = self._protocol.delta(frame)
+            if more is not None:
+                message, kept = more
+            else:
                 messages: list[Any] = self._protocol.receive(frame)
                 if len(messages) != 1 or type(messages[0]) not in DELTAS:
                     meta = Meta(int(now * 1e9), sequence, frame)
@@ -108,10 +112,10 @@ class ProtocolLink(ProviderLink):
                     self._take(messages)
                     self._after_protocol()
                     return
-                message = messages[0]
+                message, kept = messages[0], frame
             # Most of what comes, and it changes nothing in a protocol: as `_take`, with as few calls as can be.
             kind = type(message)
-            force_setattr(message, "_meta", (now, sequence, frame))
+            force_setattr(message, "_meta", (now, sequence, kept))
             if kind is OutputAudioDelta and not self._playback.audio(message, now):
                 return
             turn = self._turn_of(message.response_id)

@@ -12,7 +12,7 @@ from duologue import messages as m
 from duologue.content import ErrorDetail
 from duologue.errors import SessionEnded
 from duologue.formats import PCM16_24K
-from duologue.messages.base import ClientMessage, ServerMessage
+from duologue.messages.base import ClientMessage, FrameOutline, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.base import Protocol, ProtocolState
 from duologue.protocols.gemini import server_frames as wire
@@ -120,7 +120,7 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
             (self._words_shape if len(frame) < LONG else self._audio_shape).learn(frame, read)
         return self._up(out)
 
-    def delta(self, frame: Frame) -> ServerMessage | None:
+    def delta(self, frame: Frame) -> tuple[ServerMessage, Frame | FrameOutline] | None:
         """More of what is being said, which most frames are: what `_read` would tell, with as few calls as can be.
 
         None: it may be something else, and nothing was done with it.
@@ -133,10 +133,13 @@ class GeminiClientProtocol(Protocol[ClientMessage, ServerMessage]):
             return None
         try:
             if len(frame) < LONG:
-                return builder.more_text(text) if (text := _text_in(frame[shape.start : shape.end])) else None
-            return builder.more_audio(b64decode(frame[shape.start : shape.end], None, True))
+                text = _text_in(frame[shape.start : shape.end])
+                return (builder.more_text(text), frame) if text else None
+            encoded = frame[shape.start : shape.end]
+            message = builder.more_audio(b64decode(encoded, None, True))
         except ValueError:
             return None
+        return message, frame if encoded.endswith(b"=") else shape.outline  # before padding, some bits mean nothing
 
     def _up(self, messages: list[ServerMessage]) -> list[ServerMessage]:
         """Hand on; what comes before the confirmation waits for it, since `SessionCreated` is first."""

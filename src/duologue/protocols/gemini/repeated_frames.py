@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+import pybase64
 
+from duologue import messages as m
 from duologue.formats import PCM16_24K
+from duologue.messages.base import FrameOutline
 from duologue.protocols.gemini.content_frames import Blob, Content, Part
 from duologue.protocols.gemini.server_frames import ServerContent, ServerFrame, Transcript
 from duologue.protocols.gemini.values import read_audio_type
@@ -16,6 +19,16 @@ LONG = 300
 
 _MOST_LESSONS = 16  # who writes its frames ever differently is read as it comes
 _decode = msgspec.json.Decoder(ServerFrame).decode
+
+
+class _Outline(FrameOutline):
+    """A frame of audio, without the audio."""
+
+    def __init__(self, head: bytes, tail: bytes) -> None:
+        self._head, self._tail = head, tail
+
+    def filled(self, message: m.OutputAudioDelta) -> bytes:
+        return self._head + pybase64.b64encode(message.audio) + self._tail
 
 
 class Shape:
@@ -32,11 +45,13 @@ class Shape:
         tail: What is behind it.
         start: Where the value begins.
         end: Where it ends, counted from the end of the frame.
+        outline: Makes a frame again of its audio.
     """
 
     def __init__(self, kind: Literal["words", "audio"]) -> None:
         self.head = self.tail = b"\0"
         self.start = self.end = 0
+        self.outline: FrameOutline = _Outline(self.head, self.tail)
         self._holds_only, self._key, self._quotes = _KINDS[kind]
         self._lessons = _MOST_LESSONS
 
@@ -55,6 +70,7 @@ class Shape:
         if self._holds_only(without, "") and len(head) + len(tail) < LONG:
             self.head, self.tail = head, tail
             self.start, self.end = len(head), -len(tail)
+            self.outline = _Outline(head, tail)
 
 
 def _only_words(read: ServerFrame, text: str | None) -> bool:

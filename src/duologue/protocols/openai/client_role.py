@@ -14,7 +14,7 @@ from duologue import messages as m
 from duologue.content import ErrorDetail
 from duologue.errors import SessionEnded
 from duologue.formats import PCM16_24K
-from duologue.messages.base import ClientMessage, ServerMessage
+from duologue.messages.base import ClientMessage, FrameOutline, ServerMessage
 from duologue.options import SessionOptions
 from duologue.protocols.base import Protocol, ProtocolState
 from duologue.protocols.base64_text import decode_base64
@@ -151,7 +151,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
 
     # --- up ---
 
-    def delta(self, frame: Frame) -> ServerMessage | None:
+    def delta(self, frame: Frame) -> tuple[ServerMessage, Frame | FrameOutline] | None:
         if self._gated or self.state is not _OPEN:
             return None
         if len(frame) >= LONG:
@@ -163,7 +163,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         words = WORDS.get(type(event))
         if words is None:
             return None
-        return words(
+        message = words(
             id=event.event_id,
             response_id=event.response_id,
             item_id=event.item_id,
@@ -171,6 +171,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             content_index=event.content_index,
             text=event.delta,
         )
+        return message, frame
 
     def receive(self, frame: Frame) -> list[ServerMessage]:
         try:

@@ -9,6 +9,8 @@ import msgspec
 import pybase64
 
 from duologue import messages as m
+from duologue.messages.base import FrameOutline
+from duologue.protocols.base64_text import encode_base64
 from duologue.transports.base import Frame
 
 LONG = 600
@@ -16,6 +18,16 @@ LONG = 600
 
 _NOTHING = "\0"  # no frame begins like that
 _UNREADABLE = (msgspec.DecodeError, UnicodeError)
+
+
+class _Outline(FrameOutline):
+    """A frame of a part, without its id and its audio."""
+
+    def __init__(self, head: str, middle: str, tail: str) -> None:
+        self._head, self._middle, self._tail = head, middle, tail
+
+    def filled(self, message: m.OutputAudioDelta) -> str:
+        return f"{self._head}{message.id}{self._middle}{encode_base64(message.audio)}{self._tail}"
 
 
 class AudioShape:
@@ -32,10 +44,11 @@ class AudioShape:
         self._decode = decode
         self._head = self._middle = self._tail = _NOTHING
         self._id_at = self._id_ends = self._audio_at = self._audio_ends = 0
+        self._outline = _Outline(_NOTHING, _NOTHING, _NOTHING)
         self._first: m.OutputAudioDelta | None = None  # of the part
 
-    def more(self, frame: Frame) -> m.OutputAudioDelta | None:
-        """What `frame` says, if it is more audio of the part."""
+    def more(self, frame: Frame) -> tuple[m.OutputAudioDelta, Frame | FrameOutline] | None:
+        """What `frame` says, if it is more audio of the part, and what is to be kept of it."""
         first = self._first
         if (
             first is None
@@ -49,11 +62,12 @@ class AudioShape:
         event_id = frame[self._id_at : self._id_ends]
         if not event_id.isidentifier():
             return None
+        encoded = frame[self._audio_at : self._audio_ends]
         try:
-            audio = pybase64.b64decode(frame[self._audio_at : self._audio_ends], validate=True)
+            audio = pybase64.b64decode(encoded, validate=True)
         except ValueError:
             return None
-        return m.OutputAudioDelta(
+        message = m.OutputAudioDelta(
             id=event_id,
             response_id=first.response_id,
             item_id=first.item_id,
@@ -62,6 +76,7 @@ class AudioShape:
             audio=audio,
             format=first.format,
         )
+        return message, frame if encoded.endswith("=") else self._outline  # before padding, some bits mean nothing
 
     def learn(self, frame: Frame, message: m.OutputAudioDelta) -> None:
         """`frame` was read as `message`: note its shape. Once a part, as some servers write it ever differently."""
@@ -77,6 +92,7 @@ class AudioShape:
         audio_ends = frame.find('"', audio_at) - len(frame)
         if id_at > 0 and self._is_but_for_x(f"{frame[:id_at]}x{frame[id_ends:audio_at]}x{frame[audio_ends:]}", message):
             self._head, self._middle, self._tail = frame[:id_at], frame[id_ends:audio_at], frame[audio_ends:]
+            self._outline = _Outline(self._head, self._middle, self._tail)
             self._id_at, self._id_ends, self._audio_at, self._audio_ends = id_at, id_ends, audio_at, audio_ends
 
     def _is_but_for_x(self, frame: str, message: m.OutputAudioDelta) -> bool:
