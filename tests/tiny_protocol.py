@@ -30,8 +30,6 @@ class TinyProtocol(Protocol[ClientMessage, ServerMessage]):
         self.losses = 0
 
     def open(self, options: SessionOptions) -> None:
-        if options.voice == "impossible":
-            raise UnsupportedOperation("that voice", "tiny")
         self._put("hello", voice=options.voice)
 
     def send(self, message: ClientMessage) -> None:
@@ -132,10 +130,12 @@ class Line:
         self.transport = ours
         self.peer = Peer(theirs)
         self.protocol = TinyProtocol()
+        options = SessionOptions(voice=voice)
+        self.protocol.open(options)
         self.link = ProtocolLink(
             self.protocol,
             ours,
-            SessionOptions(voice=voice),
+            options,
             Capabilities(explicit_response=True, say="exact"),
             ProviderMetadata(provider="tiny"),
             open_timeout=open_timeout,

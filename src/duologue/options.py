@@ -7,6 +7,7 @@ something off is a value of its own: `OFF`, or an empty tuple of tools.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar
 
@@ -247,6 +248,8 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         """These options, with everything that `over` states in their place (`extra` key by key)."""
         if over is None:
             return self
+        if type(over) is type(self) and not over.extra and self == _nothing(type(self)):
+            return over
         stated = {name: value for name, value in _values(over).items() if value is not None}
         stated["extra"] = {**self.extra, **over.extra}
         lost = stated.keys() - self.__struct_fields__ if type(over) is not type(self) else ()
@@ -270,3 +273,9 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 _values = msgspec.structs.asdict
+
+
+@functools.cache
+def _nothing(kind: type[SessionOptions]) -> SessionOptions:
+    """Options that state nothing."""
+    return kind()

@@ -106,7 +106,9 @@ class Client(ProviderClient):
     async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
         ours, theirs = memory_pair()
         self.server = Server(theirs)
-        link = ProtocolLink(OpenAIClientProtocol(), ours, options, OPENAI.capabilities, self.metadata, dropped)
+        protocol = OpenAIClientProtocol()
+        protocol.open(options)
+        link = ProtocolLink(protocol, ours, options, OPENAI.capabilities, self.metadata, dropped)
         await link.open()
         return link
 

@@ -91,6 +91,13 @@ def test_that_extra_is_merged_key_by_key() -> None:
     assert below.extra == {"a": 1, "b": {"x": 1}}
 
 
+def test_that_merged_options_share_no_extra() -> None:
+    over = SessionOptions(extra={"a": 1})
+    merged = SessionOptions().merged(over)
+    over.extra["b"] = 2
+    assert merged.extra == {"a": 1}
+
+
 def test_that_the_last_raw_factory_holds() -> None:
     def first(session: dict[str, Any]) -> dict[str, Any]:
         return session

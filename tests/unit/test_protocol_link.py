@@ -71,14 +71,6 @@ async def test_that_a_silent_provider_is_a_refusal() -> None:
     assert line.peer.closed is not None
 
 
-async def test_that_what_the_protocol_cannot_open_closes_the_line() -> None:
-    line = Line(voice="impossible")
-    with pytest.raises(UnsupportedOperation):
-        await line.link.open()
-    await settle()
-    assert line.peer.closed is not None
-
-
 # --- frames ---
 
 

@@ -173,6 +173,18 @@ async def test_options_that_contradict_each_other(options: SessionOptions, compl
         assert server.requests == []
 
 
+async def test_that_the_session_object_is_made_once() -> None:
+    made: list[dict[str, Any]] = []
+
+    def factory(session: dict[str, Any]) -> dict[str, Any]:
+        made.append(session)
+        return {**session, "number": len(made)}
+
+    server = await asked(openai, SessionOptions(raw_factory=factory))
+    assert [event["session"]["number"] for event in server.events] == [1]
+    assert len(made) == 1
+
+
 async def test_that_a_call_is_a_conversation() -> None:
     client = OpenAIRealtimeClient("m", api_key="sk-1")
     with pytest.raises(UnsupportedOperation, match="the option call_id"):

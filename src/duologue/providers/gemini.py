@@ -96,10 +96,10 @@ class GeminiRealtimeClient(GeminiFamilyClient):
         version = _EXPERIMENTAL if _is_experimental(options) else _USUAL
         return self._url(version, "BidiGenerateContent")
 
-    def endpoint(self, options: SessionOptions, headers: Headers) -> str:
+    def endpoint(self, url: str, headers: Headers) -> str:
         if any(_is_token(value) for value in headers.values()):
             return self._url(_EXPERIMENTAL, "BidiGenerateContentConstrained")
-        return self.url(options)
+        return url
 
     def _url(self, version: str, method: str) -> str:
         service = _SERVICE.format(version=self._api_version or version, method=method)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,13 +24,7 @@ class OpenAIFamilyClient(OpenAIWireClient):
     """A client of OpenAI's realtime API, whoever hosts it."""
 
     def conversation_capabilities(self, options: SessionOptions) -> Capabilities:
-        can = self._dialect.capabilities
-        return replace(
-            can,
-            options=can.options | _OWN_OPTIONS,
-            mutable_options=can.mutable_options | {"tracing", "truncation"},
-            tracks_playback=call_id_of(options) is not None,
-        )
+        return _with_own(self._dialect.capabilities, call_id_of(options) is not None)
 
     def chosen_model(self, options: SessionOptions) -> str | None:
         return None if call_id_of(options) is not None else super().chosen_model(options)
@@ -94,6 +89,16 @@ class OpenAIFamilyClient(OpenAIWireClient):
         body: dict[str, Any] = {"expires_after": {"anchor": "created_at", "seconds": seconds}, "session": session}
         answer = await self.post(f"{self.realtime_path()}/client_secrets", body)
         return read_client_secret(answer, self.metadata.provider)
+
+
+@functools.cache
+def _with_own(can: Capabilities, in_call: bool) -> Capabilities:
+    return replace(
+        can,
+        options=can.options | _OWN_OPTIONS,
+        mutable_options=can.mutable_options | {"tracing", "truncation"},
+        tracks_playback=in_call,
+    )
 
 
 def call_id_of(options: SessionOptions) -> str | None:

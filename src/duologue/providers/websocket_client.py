@@ -107,9 +107,9 @@ class WebSocketRealtimeClient(ProviderClient, Generic[D]):
         """The headers that go with any credentials, such as the one that names a project."""
         return {}
 
-    def endpoint(self, options: SessionOptions, headers: Headers) -> str:
+    def endpoint(self, url: str, headers: Headers) -> str:
         """The URL for a connection with these headers: `url`, unless the way of logging in has a say in it."""
-        return self.url(options)
+        return url
 
     def completed(self, options: SessionOptions) -> SessionOptions:
         """The options with what they leave to the client, such as the model."""
@@ -137,12 +137,11 @@ class WebSocketRealtimeClient(ProviderClient, Generic[D]):
 
     async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
         stated = options
-        self.url(stated)  # what is contradictory, and what cannot be written, shows before anything is connected
+        url = self.url(stated)
         options = self.completed(stated)
-        self.new_protocol(options).open(options)
 
         async def attempt() -> Link:
-            return await self._attempt(stated, options, dropped)
+            return await self._attempt(url, options, dropped)
 
         opening = asyncio.get_running_loop().create_task(with_retries(attempt, self._connection))
         self._opening.add(opening)
@@ -224,14 +223,16 @@ class WebSocketRealtimeClient(ProviderClient, Generic[D]):
                 hint="See what holds up the function that fetches it; nothing was sent.",
             ) from None
 
-    async def _attempt(self, stated: SessionOptions, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
+    async def _attempt(self, url: str, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
         headers, secrets = await self._headers()
+        protocol = self.new_protocol(options)
+        protocol.open(options)  # what cannot be written shows before anything is connected
         try:
-            transport = await self._connect(self.endpoint(stated, headers), headers)
+            transport = await self._connect(self.endpoint(url, headers), headers)
         except ConnectFailed as failure:
             raise self._explainer.failed(failure, secrets) from failure
         link = ProtocolLink(
-            self.new_protocol(options),
+            protocol,
             transport,
             options,
             self.capabilities(options),

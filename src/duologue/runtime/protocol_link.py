@@ -24,7 +24,7 @@ class ProtocolLink(ProviderLink):
     """Feeds frames to a protocol, its messages up, and its frames to a transport.
 
     Args:
-        protocol: The wire, in the client's role.
+        protocol: The wire, in the client's role, which has been opened with `options`.
         transport: An open connection; the link owns it from now on.
         open_timeout: How long the provider may take to confirm the session, in s.
         send_timeout: How long one message may take to leave before the session counts as cut off, in s.
@@ -67,7 +67,6 @@ class ProtocolLink(ProviderLink):
             ConnectRefused: It refused, or did not answer in time.
         """
         try:
-            self._protocol.open(self._options)
             self._after_protocol()
             self._transport.start(self)
             async with asyncio.timeout(self._open_timeout):
