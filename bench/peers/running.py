@@ -24,7 +24,7 @@ FULL: dict[str, Any] = {
     "chunks": 1_000,
     "sessions": 40,
     "per_second": 40,
-    "seconds": 1.0,
+    "seconds": 0.5,
     "idle": 200,
 }
 QUICK = {**FULL, "deltas": 400, "turns": 20, "chunks": 400, "sessions": 10, "seconds": 0.5, "idle": 20}

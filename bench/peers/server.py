@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import ssl
 import sys
 import tempfile
@@ -26,6 +27,8 @@ from peers import gemini_wire, wire
 from peers.wire import Deltas, Response, Totals
 
 _TURN_DELTAS = 10
+_ROOM = 4 << 20  # bytes, that the system is asked to hold of what was not read yet
+_UNREAD = 1.0  # s, for which it is not read at most
 
 
 class _Sent(msgspec.Struct):
@@ -79,6 +82,14 @@ class _Session(picows.WSListener):
     def send(self, frame: bytes) -> None:
         assert self._transport is not None
         self._transport.send(self.frames, frame)
+
+    def read(self, wanted: bool) -> None:
+        assert self._transport is not None
+        stream = self._transport.underlying_transport
+        if wanted:
+            stream.resume_reading()
+        else:
+            stream.pause_reading()
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self._transport = transport
@@ -140,6 +151,7 @@ class Server:
         self.sessions: list[_Session] = []
         self.microphone = _Microphone()
         self._prepared: _Prepared | None = None
+        self._reading: asyncio.TimerHandle | None = None
 
     async def control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Obey one line of JSON after the other: ``{"do": name, …}``."""
@@ -211,12 +223,26 @@ class Server:
             session.send(frame)
 
     async def do_listen(self) -> dict[str, int]:
-        """Count the microphone's audio from zero."""
+        """Count the microphone's audio from zero, but read it only when asked for it, or a little later.
+
+        On many a machine a client that runs at the same time as this process is slower, and costs more, than one that
+        runs alone: which it is would be chance.
+        """
         self.microphone.clear()
+        for session in self.sessions:
+            session.read(False)
+        self._reading = asyncio.get_running_loop().call_later(_UNREAD, self._read)
         return {}
+
+    def _read(self) -> None:
+        for session in self.sessions:
+            session.read(True)
 
     async def do_heard(self, audio: int) -> dict[str, int]:
         """Wait for so many bytes of it."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._read()
         await self.microphone.wait_for(audio)
         return {"audio": self.microphone.audio, "crc": self.microphone.crc}
 
@@ -250,6 +276,8 @@ async def _serve(folder: Path) -> None:
     for prefix, kind in (("", _Session), ("gemini_", _GeminiSession)):
         for scheme, security in (("ws", None), ("wss", context)):
             listening = await picows.ws_create_server(partial(_listener, server, kind), "127.0.0.1", 0, ssl=security)
+            listening.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+            listening.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
             ports[prefix + scheme] = listening.sockets[0].getsockname()[1]
     control = await asyncio.start_server(server.control, "127.0.0.1", 0)
     ports["control"] = control.sockets[0].getsockname()[1]
