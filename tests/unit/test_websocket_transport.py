@@ -183,6 +183,70 @@ async def test_that_empty_fragments_cost_no_memory(connect: Connect) -> None:
             assert await receiver.got(1) == ["ab"]
 
 
+# --- the shortcut ---
+
+
+@pytest.mark.parametrize("binary", [False, True])
+async def test_that_the_shortcut_is_only_tried_with_whole_messages(binary: bool) -> None:
+    known = "known " * 40
+    tried: list[Frame] = []
+
+    def shortcut(message: Frame) -> bool:
+        tried.append(message)
+        return message in (known, known.encode())
+
+    async def behave(peer: Peer) -> None:
+        await peer.accept()
+        await peer.receive_kind(TEXT)
+        peer.send(frame(BINARY if binary else TEXT, known.encode()) * 2)
+        peer.send(frame(TEXT, b"known") + frame(PING, b"p" * 125) + frame(BINARY, b"\xff" * 300))
+        peer.send(frame(TEXT, known[:200].encode(), final=False) + frame(CONTINUATION, known[200:].encode()))
+        peer.send(frame(TEXT, b"unknown " * 40))
+        assert await peer.receive_kind(PONG) == b"p" * 125
+        await peer.part()
+
+    async with raw_server(behave) as server:
+        transport = await websocket.connect_websocket(server.url, limits=WebSocketLimits(binary=binary))
+        receiver = Receiver()
+        transport.start(receiver, shortcut)
+        transport.write("begin")
+        try:
+            assert await receiver.got(4) == ["known", b"\xff" * 300, known, "unknown " * 40]
+        finally:
+            await transport.aclose()
+    texts = [message.encode() if isinstance(message, str) else message for message in tried]
+    assert texts == [known.encode()] * 2 + ([b"\xff" * 300] if binary else []) + [b"unknown " * 40]
+
+
+async def test_that_the_shortcut_waits_while_reading_is_paused_and_sees_no_violation() -> None:
+    tried: list[Frame] = []
+    paused = asyncio.Event()
+
+    def shortcut(message: Frame) -> bool:
+        tried.append(message)
+        transport.pause_reading()
+        paused.set()
+        return True
+
+    async def behave(peer: Peer) -> None:
+        await peer.accept()
+        await peer.receive_kind(TEXT)
+        peer.send(frame(TEXT, b"a" * 200) + frame(TEXT, b"b" * 200) + frame(TEXT, b"c" * 200, reserved=4))
+        assert int.from_bytes((await peer.receive_kind(CLOSE))[:2], "big") == 1002
+        await peer.at_end()
+
+    async with raw_server(behave) as server:
+        transport = await websocket.connect_websocket(server.url, limits=WebSocketLimits(close_timeout=0.1))
+        receiver = Receiver()
+        transport.start(receiver, shortcut)
+        transport.write("begin")
+        await paused.wait()
+        assert receiver.frames == []
+        transport.resume_reading()
+        await receiver.end()
+    assert (tried, receiver.frames) == (["a" * 200], ["b" * 200])
+
+
 # --- flow ---
 
 

@@ -19,6 +19,9 @@ from duologue.protocols import Protocol, ProtocolState
 from duologue.runtime.provider_link import DELTAS, ProviderLink
 from duologue.transports import Closed, Frame, Transport
 
+Piece = tuple[ServerMessage, Frame | FrameOutline]
+"""A piece of an answer, and what it is to keep of its frame."""
+
 
 class ProtocolLink(ProviderLink):
     """Feeds frames to a protocol, its messages up, and its frames to a transport.
@@ -68,7 +71,7 @@ class ProtocolLink(ProviderLink):
         """
         try:
             self._after_protocol()
-            self._transport.start(self)
+            self._transport.start(self, self.piece_received)
             async with asyncio.timeout(self._open_timeout):
                 await self._changed.wait()
         except TimeoutError:
@@ -91,32 +94,46 @@ class ProtocolLink(ProviderLink):
     # --- the transport's side ---
 
     def frame_received(self, frame: Frame) -> None:
-        if self._end is not None:
+        if self._end is not None or self.piece_received(frame):
             return
-        now = self._clock()
-        sequence = self._frames
-        self._frames = sequence + 1
         try:
+            messages = self._protocol.receive(frame)
+            if len(messages) == 1 and type(messages[0]) in DELTAS:
+                self.piece_received(frame, (messages[0], frame))
+                return
+            meta = Meta(int(self._clock() * 1e9), self._frames, frame)
+            self._frames += 1
+            for message in messages:
+                set_meta(message, meta)
+            self._take(messages)
+            self._after_protocol()
+        except Exception as error:  # noqa: BLE001 - raised to the reader
+            self.fail(error)
+
+    def piece_received(self, frame: Frame, piece: Piece | None = None) -> bool:
+        """Take a frame that tells one more piece of an answer; gives whether it does.
+
+        Most of what comes is that, and it changes nothing in a protocol: as `_take`, with as few calls as can be.
+
+        Args:
+            frame: A whole frame.
+            piece: What it tells, if that is known already.
+        """
+        if self._end is not None:
+            return True
+        try:
+            piece = piece or self._protocol.delta(frame)
+            if piece is None:
+                return False
             message: Any
-            kept: Frame | FrameOutline
-            more = self._protocol.delta(frame)
-            if more is not None:
-                message, kept = more
-            else:
-                messages: list[Any] = self._protocol.receive(frame)
-                if len(messages) != 1 or type(messages[0]) not in DELTAS:
-                    meta = Meta(int(now * 1e9), sequence, frame)
-                    for one in messages:
-                        set_meta(one, meta)
-                    self._take(messages)
-                    self._after_protocol()
-                    return
-                message, kept = messages[0], frame
-            # Most of what comes, and it changes nothing in a protocol: as `_take`, with as few calls as can be.
+            message, kept = piece
+            now = self._clock()
+            sequence = self._frames
+            self._frames = sequence + 1
             kind = type(message)
             force_setattr(message, "_meta", (now, sequence, kept))
             if kind is OutputAudioDelta and not self._playback.audio(message, now):
-                return
+                return True
             turn = self._turn_of(message.response_id)
             if turn is not None:
                 force_setattr(message, "turn_id", turn)
@@ -126,6 +143,7 @@ class ProtocolLink(ProviderLink):
                 self._last_route[kind](message)
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self.fail(error)
+        return True
 
     def connection_closed(self, how: Closed) -> None:
         self._lose(how)

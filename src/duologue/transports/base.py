@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -41,8 +42,13 @@ class FrameReceiver(Protocol):
 class Transport(Protocol):
     """An open connection that carries frames both ways."""
 
-    def start(self, receiver: FrameReceiver) -> None:
-        """Push to `receiver` from now on; what has arrived before comes first."""
+    def start(self, receiver: FrameReceiver, shortcut: Callable[[Frame], bool] | None = None) -> None:
+        """Push to `receiver` from now on; what has arrived before comes first.
+
+        Args:
+            receiver: Takes every frame.
+            shortcut: Takes those that it knows, and gives whether it did: a transport may try it first.
+        """
         ...
 
     def write(self, frame: Frame) -> None:

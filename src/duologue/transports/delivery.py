@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 
 from duologue.transports.base import Closed, Frame, FrameReceiver
 
@@ -21,6 +22,7 @@ class Delivery(ABC):
     def __init__(self) -> None:
         self._direct: FrameReceiver | None = None  # the receiver, while nothing stands between it and the socket
         self._receiver: FrameReceiver | None = None
+        self._shortcut: Callable[[Frame], bool] | None = None  # for what goes to the receiver directly
         self._kept: deque[Frame] = deque()
         self._paused = False
         self._reads = True
@@ -28,9 +30,10 @@ class Delivery(ABC):
         self._gone: Closed | None = None  # the socket is, and this is to be told
         self._scheduled = False
 
-    def start(self, receiver: FrameReceiver) -> None:
+    def start(self, receiver: FrameReceiver, shortcut: Callable[[Frame], bool] | None = None) -> None:
         """Begin, with what has been kept."""
         self._receiver = receiver
+        self._shortcut = shortcut
         self._go_on()
 
     def pause_reading(self) -> None:

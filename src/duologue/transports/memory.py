@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from duologue.transports.base import Closed, Frame, FrameReceiver
 
@@ -26,7 +27,7 @@ class MemoryTransport:
         self._room.set()
         self._scheduled = False
 
-    def start(self, receiver: FrameReceiver) -> None:
+    def start(self, receiver: FrameReceiver, shortcut: Callable[[Frame], bool] | None = None) -> None:
         self._receiver = receiver
         self._schedule()
 

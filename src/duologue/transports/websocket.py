@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -49,6 +49,7 @@ __all__ = ["ConnectFailed", "HandshakeRefused", "WebSocketLimits", "WebSocketTra
 
 _TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
 _PING, _CLOSE = WSMsgType.PING, WSMsgType.CLOSE
+_LONGEST_CONTROL = 125  # bytes (RFC 6455, section 5.5), which picows sees to
 _READ_BUFFER = 4096  # bytes; it grows with the messages, so that an idle connection stays small
 
 
@@ -177,6 +178,9 @@ class _Listener(WSListener):
         self._limits = limits
         self._assembler = MessageAssembler(limits.max_message_size)
         self._within = False  # as the assembler's `open`
+        self._payload: Callable[[WSFrame], Frame] = (
+            WSFrame.get_payload_as_bytes if limits.binary else WSFrame.get_payload_as_utf8_text
+        )
         self._connection: PicowsTransport | None = None
         self._chosen: str | None = None
         self._request_id: str | None = None
@@ -215,53 +219,59 @@ class _Listener(WSListener):
         connection = self._connection
         if connection is None:  # given up, and this came in the same read as the handshake
             return
-        kind = frame.msg_type
         if transport.is_close_frame_sent:  # by us, or by picows, which hands over what it objects to
-            if kind is _CLOSE:
+            if frame.msg_type is _CLOSE:
                 transport.disconnect()
             return
-        try:
-            if not frame.fin or self._within or frame.rsv1 or frame.rsv2 or frame.rsv3:
-                self._uncommon(connection, kind, frame)
-                return
-            message: Frame
-            if kind is _TEXT:
-                message = frame.get_payload_as_utf8_text()
-            elif kind is _BINARY:
-                message = frame.get_payload_as_bytes()
+        if (
+            (shortcut := connection._shortcut) is not None
+            and connection._direct is not None
+            and frame.fin
+            and not (self._within or frame.rsv1 or frame.rsv2 or frame.rsv3)
+        ):
+            # Most frames are such. To ask picows for a frame's kind costs as much as its text, and there is no need to,
+            # where that is known to the receiver, and longer than what is no message.
+            try:
+                message = self._payload(frame)
+            except UnicodeDecodeError:  # it is no text, or not all of it
+                pass
             else:
-                self._uncommon(connection, kind, frame)
-                return
+                if len(message) > _LONGEST_CONTROL and shortcut(message):
+                    connection._message_came = True
+                    return
+        self._read(connection, frame)
+
+    def _read(self, connection: PicowsTransport, frame: WSFrame) -> None:
+        try:
+            message = self._message_of(connection, frame)
         except UnicodeDecodeError:
             connection._violated(not_utf8())
-            return
         except ProtocolViolation as violation:
             connection._violated(violation)
-            return
-        receiver = connection._direct
-        if receiver is None:
-            connection._message_received(message)
-            return
-        connection._message_came = True  # the same, with fewer calls
-        try:
-            receiver.frame_received(message)
-        except Exception as error:  # noqa: BLE001 - reported
-            connection._receiver_failed(error)
+        else:
+            if message is not None:
+                connection._message_received(message)
 
-    def _uncommon(self, connection: PicowsTransport, kind: WSMsgType, frame: WSFrame) -> None:
+    def _message_of(self, connection: PicowsTransport, frame: WSFrame) -> Frame | None:
+        """The message that ends with `frame`; None if there is more of it to come, or if it is a control frame."""
+        kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             raise ProtocolViolation(PROTOCOL_ERROR, "A frame uses an extension that was not agreed on.")
-        payload, final = frame.get_payload_as_bytes(), bool(frame.fin)
+        final = bool(frame.fin)
+        if final and not self._within and kind is _TEXT:
+            return frame.get_payload_as_utf8_text()
+        payload = frame.get_payload_as_bytes()
         if kind is _TEXT or kind is _BINARY:
             message = self._assembler.begin(payload, text=kind is _TEXT, final=final)
         elif kind is _CONTINUATION:
             message = self._assembler.proceed(payload, final=final)
         else:
-            message = None
+            self._control_received(connection, kind, payload)
+            return None
         self._within = self._assembler.open
-        if message is not None:
-            connection._message_received(message)
-            return
+        return message
+
+    def _control_received(self, connection: PicowsTransport, kind: WSMsgType, payload: bytes) -> None:
         connection._control_received()
         if kind is _PING:
             connection._send_pong(payload)
