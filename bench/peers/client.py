@@ -25,7 +25,7 @@ from peers.adapters import Connect, Session
 from peers.sink import Checksum, Delays, Sink, Tally
 from peers.wire import Totals
 
-_REPEATS = 6
+_REPEATS = 7
 _PATIENCE = 20.0  # s, for everything that a measurement waits for
 _SETTLE = 0.05  # s, for what begins and ends a response to arrive
 _HELD = 0.03  # s, for the system to take in what is sent
@@ -69,9 +69,9 @@ class Streams:
         session = await self._open()
         for audio_ms in self._sizes["audio_ms"]:
             await self._flood(audio_ms, self._sizes["checked"], check=True)
-        flood = [await _least(self._flood, audio_ms, self._sizes["deltas"]) for audio_ms in self._sizes["audio_ms"]]
-        turns = await _least(self._turns)
-        sent = await _least(self._send, session)
+        flood = [await _typical(self._flood, audio_ms, self._sizes["deltas"]) for audio_ms in self._sizes["audio_ms"]]
+        turns = await _typical(self._turns)
+        sent = await _typical(self._send, session)
         return {"flood": flood, "turns": turns, "sent": sent, **await self._live()}
 
     async def _open(self) -> Session:
@@ -124,11 +124,12 @@ class Streams:
     async def _live(self) -> dict[str, Any]:
         """Many sessions in real time: all of them in step, then spread evenly."""
         opened = [await self._open() for _ in range(self._sizes["sessions"])]
-        in_step, _ = min([await self._paced(len(opened), spread=False) for _ in range(_REPEATS)])
-        spread, delays = min([await self._paced(len(opened), spread=True) for _ in range(_REPEATS)])
+        in_step = sorted([await self._paced(len(opened), spread=False) for _ in range(_REPEATS)])
+        spread = sorted([await self._paced(len(opened), spread=True) for _ in range(_REPEATS)])
+        delays = spread[_REPEATS // 2][1]
         return {
-            "in_step": in_step,
-            "spread": spread,
+            "in_step": in_step[_REPEATS // 2][0],
+            "spread": spread[_REPEATS // 2][0],
             "p50": delays[len(delays) // 2] / 1e3,
             "p99": delays[len(delays) * 99 // 100] / 1e3,
         }
@@ -151,9 +152,9 @@ class Streams:
         return spent / totals.events / sessions * 1e6, sorted(tally.ns)
 
 
-async def _least(measure: Callable[..., Awaitable[float]], *arguments: Any) -> float:
-    """The least of some measurements: a core that is shared is half as fast at times, and the first warms up."""
-    return min([await measure(*arguments) for _ in range(_REPEATS)])
+async def _typical(measure: Callable[..., Awaitable[float]], *arguments: Any) -> float:
+    """The median of some measurements. A core that is shared is twice as fast at times: the least would be chance."""
+    return statistics.median([await measure(*arguments) for _ in range(_REPEATS)])
 
 
 async def connecting(connect: Connect, ports: dict[str, int], scheme: str, count: int) -> dict[str, Any]:
