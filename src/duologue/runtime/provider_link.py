@@ -139,7 +139,7 @@ class ProviderLink(Link):
     async def send(self, message: ClientMessage) -> str:
         if self._end is not None:
             raise self._end.with_traceback(None)
-        if not isinstance(message, ClientMessage):
+        if type(message) is not m.InputAudioAppend and not isinstance(message, ClientMessage):
             raise InvalidInput(f"A session sends client messages, not {type(message).__name__}.")
         message_id = message.id
         if message_id is None:
