@@ -27,7 +27,7 @@ FULL: dict[str, Any] = {
     "seconds": 0.5,
     "idle": 200,
 }
-QUICK = {**FULL, "deltas": 400, "turns": 20, "chunks": 400, "sessions": 10, "seconds": 0.5, "idle": 20}
+QUICK = {**FULL, "deltas": 400, "turns": 20, "chunks": 400, "sessions": 10, "idle": 20}
 
 
 class Bench:

@@ -73,8 +73,7 @@ class Inbox(MessageBuffer):
             except Exception as error:  # noqa: BLE001 - raised to the listener
                 self._fail_listening(error)
             return
-        wake = self._wake_reader
-        if wake is None:
+        if (wake := self._wake_reader) is None:
             self.received(message)
             return
         self._handed = message

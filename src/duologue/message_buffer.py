@@ -130,4 +130,4 @@ def size_of(message: m.ServerMessage) -> int:
     size = _OVERHEAD + len(message.audio) if type(message) is m.OutputAudioDelta else _OVERHEAD
     meta: Meta | Arrival | None = getattr(message, "_meta", None)  # without the property: it is done for every message
     frame = None if meta is None else meta[2] if isinstance(meta, tuple) else meta.frame
-    return size + len(frame) if isinstance(frame, str | bytes) else size
+    return size + len(frame) if isinstance(frame, (str, bytes)) else size

@@ -117,7 +117,8 @@ async def test_that_a_message_does_not_hold_its_frame_and_tells_it(size: int) ->
     session = RealtimeSession(link, on_end=lambda session: None)
     frame = audio_frame(bytes(size))
     for _ in range(11):
-        link.frame_received(frame)
+        if not link.piece_received(frame):
+            link.frame_received(frame)
     padded = size % 3 != 0
     assert (session._inbox.size > 11 * len(frame)) == padded
     _, *repeated = [await anext(session) for _ in range(11)]

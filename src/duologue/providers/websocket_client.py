@@ -136,9 +136,8 @@ class WebSocketRealtimeClient(ProviderClient, Generic[D]):
     # --- opening ---
 
     async def open_link(self, options: SessionOptions, dropped: tuple[str, ...]) -> Link:
-        stated = options
-        url = self.url(stated)
-        options = self.completed(stated)
+        url = self.url(options)
+        options = self.completed(options)
 
         async def attempt() -> Link:
             return await self._attempt(url, options, dropped)

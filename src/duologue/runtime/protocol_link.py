@@ -13,14 +13,11 @@ from duologue.capabilities import Capabilities
 from duologue.errors import ConnectRefused, CutOff, SessionClosed, SessionEnded
 from duologue.link import ProviderMetadata
 from duologue.messages import ClientMessage, InputAudioAppend, OutputAudioDelta, ServerMessage
-from duologue.messages.base import FrameOutline, Meta, set_meta
+from duologue.messages.base import Meta, set_meta
 from duologue.options import SessionOptions
 from duologue.protocols import Protocol, ProtocolState
 from duologue.runtime.provider_link import DELTAS, ProviderLink
 from duologue.transports import Closed, Frame, Transport
-
-Piece = tuple[ServerMessage, Frame | FrameOutline]
-"""A piece of an answer, and what it is to keep of its frame."""
 
 
 class ProtocolLink(ProviderLink):
@@ -94,56 +91,58 @@ class ProtocolLink(ProviderLink):
     # --- the transport's side ---
 
     def frame_received(self, frame: Frame) -> None:
-        if self._end is not None or self.piece_received(frame):
+        if self._end is not None:
             return
+        now = self._clock()
+        meta = Meta(int(now * 1e9), self._frames, frame)
+        self._frames += 1
         try:
             messages = self._protocol.receive(frame)
-            if len(messages) == 1 and type(messages[0]) in DELTAS:
-                self.piece_received(frame, (messages[0], frame))
-                return
-            meta = Meta(int(self._clock() * 1e9), self._frames, frame)
-            self._frames += 1
             for message in messages:
                 set_meta(message, meta)
+            if len(messages) == 1 and type(messages[0]) in DELTAS:
+                if self._note_delta(messages[0], now):
+                    self._push_last(messages[0])
+                return
             self._take(messages)
             self._after_protocol()
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self.fail(error)
 
-    def piece_received(self, frame: Frame, piece: Piece | None = None) -> bool:
-        """Take a frame that tells one more piece of an answer; gives whether it does.
+    def piece_received(self, frame: Frame) -> bool:
+        """Take a frame that tells one more piece of an answer; gives whether it does. Else nothing was done with it.
 
-        Most of what comes is that, and it changes nothing in a protocol: as `_take`, with as few calls as can be.
-
-        Args:
-            frame: A whole frame.
-            piece: What it tells, if that is known already.
+        Most of what comes is that, and it changes nothing in a protocol: as `frame_received`, with as few calls as
+        can be.
         """
         if self._end is not None:
             return True
+        now = self._clock()
         try:
-            piece = piece or self._protocol.delta(frame)
-            if piece is None:
+            more = self._protocol.delta(frame)
+            if more is None:
                 return False
             message: Any
-            message, kept = piece
-            now = self._clock()
+            message, kept = more
             sequence = self._frames
             self._frames = sequence + 1
-            kind = type(message)
             force_setattr(message, "_meta", (now, sequence, kept))
-            if kind is OutputAudioDelta and not self._playback.audio(message, now):
+            if type(message) is OutputAudioDelta and not self._playback.audio(message, now):
                 return True
             turn = self._turn_of(message.response_id)
             if turn is not None:
                 force_setattr(message, "turn_id", turn)
-            if self._receiver is None:
-                self._early.append(message)
-            else:
-                self._last_route[kind](message)
+            self._push_last(message)
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self.fail(error)
         return True
+
+    def _push_last(self, message: ServerMessage) -> None:
+        """Hand `message` up, as the last thing that is done for its frame: the reader may go on within this call."""
+        if self._receiver is None:
+            self._early.append(message)
+        else:
+            self._last_route[type(message)](message)
 
     def connection_closed(self, how: Closed) -> None:
         self._lose(how)

@@ -47,7 +47,7 @@ class Transport(Protocol):
 
         Args:
             receiver: Takes every frame.
-            shortcut: Takes those that it knows, and gives whether it did: a transport may try it first.
+            shortcut: Asked first, where that is easy: it takes the frames that it knows, and gives whether it did.
         """
         ...
 

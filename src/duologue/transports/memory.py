@@ -19,6 +19,7 @@ class MemoryTransport:
     def __init__(self, high_water: int = 64) -> None:
         self._peer: MemoryTransport | None = None
         self._receiver: FrameReceiver | None = None
+        self._shortcut: Callable[[Frame], bool] | None = None
         self._arrived: deque[Frame] = deque()
         self._paused = False
         self._closed: Closed | None = None
@@ -29,6 +30,7 @@ class MemoryTransport:
 
     def start(self, receiver: FrameReceiver, shortcut: Callable[[Frame], bool] | None = None) -> None:
         self._receiver = receiver
+        self._shortcut = shortcut
         self._schedule()
 
     def write(self, frame: Frame) -> None:
@@ -85,7 +87,8 @@ class MemoryTransport:
             frame = self._arrived.popleft()
             if len(self._arrived) < self._high_water:
                 self._room.set()
-            receiver.frame_received(frame)
+            if self._shortcut is None or not self._shortcut(frame):
+                receiver.frame_received(frame)
         if self._closed is not None and receiver is not None and not self._arrived:
             self._receiver = None
             receiver.connection_closed(self._closed)

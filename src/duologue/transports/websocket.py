@@ -229,19 +229,21 @@ class _Listener(WSListener):
             and frame.fin
             and not (self._within or frame.rsv1 or frame.rsv2 or frame.rsv3)
         ):
-            # Most frames are such. To ask picows for a frame's kind costs as much as its text, and there is no need to,
-            # where that is known to the receiver, and longer than what is no message.
+            # To ask picows for the kind of a frame costs as much as its text. What the shortcut knows, if it is
+            # longer than a control frame may be, is a message.
             try:
                 message = self._payload(frame)
-            except UnicodeDecodeError:  # it is no text, or not all of it
-                pass
-            else:
                 if len(message) > _LONGEST_CONTROL and shortcut(message):
                     connection._message_came = True
                     return
-        self._read(connection, frame)
+            except UnicodeDecodeError:  # it is no text, or not all of it
+                pass
+            except Exception as error:  # noqa: BLE001 - reported
+                connection._receiver_failed(error)
+                return
+        self._take(connection, frame)
 
-    def _read(self, connection: PicowsTransport, frame: WSFrame) -> None:
+    def _take(self, connection: PicowsTransport, frame: WSFrame) -> None:
         try:
             message = self._message_of(connection, frame)
         except UnicodeDecodeError:

@@ -210,6 +210,8 @@ class _Wire(ClientConnection):
                 above._check_queue()  # it has answered a ping
         if message is None:
             above._control_received()
+        elif above._direct is not None and above._shortcut is not None and above._shortcut(message):
+            above._message_came = True
         else:
             above._message_received(message)
 

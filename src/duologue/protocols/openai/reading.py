@@ -16,7 +16,7 @@ from duologue.protocols.openai.responses import read_error_detail
 from duologue.protocols.openai.usage import read_logprobs, read_usage
 
 Reader = Callable[[Any], list[ServerMessage]]
-AnyReader = TypeVar("AnyReader", bound=Callable[..., list[ServerMessage]])
+Meaning = TypeVar("Meaning")
 
 
 def _where(event: Any) -> dict[str, Any]:
@@ -225,10 +225,10 @@ _READERS: dict[type[wire.ServerEvent], Reader] = {
 }
 
 
-def with_aliases(readers: dict[type[wire.ServerEvent], AnyReader]) -> dict[type[Any], AnyReader]:
-    """The readers, for every dialect's names."""
-    aliased = {alias: readers[event] for alias, event in ALIASES.items() if event in readers}
-    return {**readers, **aliased}
+def with_aliases(meanings: dict[type[wire.ServerEvent], Meaning]) -> dict[type[Any], Meaning]:
+    """What the events mean, by every dialect's names."""
+    aliased = {alias: meanings[event] for alias, event in ALIASES.items() if event in meanings}
+    return {**meanings, **aliased}
 
 
 READERS = with_aliases(_READERS)
@@ -239,8 +239,5 @@ _WORDS: dict[type[wire.ServerEvent], type[m.OutputTranscriptDelta] | type[m.Outp
     wire.TextDelta: m.OutputTextDelta,
 }
 
-WORDS: dict[type[Any], type[m.OutputTranscriptDelta] | type[m.OutputTextDelta]] = {
-    **_WORDS,
-    **{alias: _WORDS[event] for alias, event in ALIASES.items() if event in _WORDS},
-}
+WORDS = with_aliases(_WORDS)
 """More of an answer's words: the message that each such event becomes."""
