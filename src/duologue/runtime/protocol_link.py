@@ -132,7 +132,10 @@ class ProtocolLink(ProviderLink):
             turn = self._turn_of(message.response_id)
             if turn is not None:
                 force_setattr(message, "turn_id", turn)
-            self._push_last(message)
+            if self._receiver is None:
+                self._early.append(message)
+            else:  # as `_push_last`, with one call less
+                self._last_route[type(message)](message)
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self.fail(error)
         return True
