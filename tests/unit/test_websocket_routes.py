@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
+import tempfile
 import traceback
 from contextlib import suppress
 
@@ -87,6 +88,17 @@ async def test_tls(connect: Connect, host: str, server_tls: ssl.SSLContext, clie
                 transport.write(message)
             assert await receiver.got(2) == ["x" * 300_000, "ü"]
         assert receiver.closed == [Closed(code=1000)]
+
+
+async def test_tls_where_nothing_can_be_written(
+    connect: Connect, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/there/is/no/such/folder")
+    async with echo_server(server_tls) as url:
+        transport = await connect(url, ssl_context=client_tls)
+        async with opened(transport, Receiver()) as receiver:
+            transport.write("as ever")
+            assert await receiver.got(1) == ["as ever"]
 
 
 async def test_a_certificate_that_nobody_vouches_for(connect: Connect, server_tls: ssl.SSLContext) -> None:

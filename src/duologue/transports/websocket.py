@@ -40,7 +40,7 @@ from duologue.transports.handshake import (
 )
 from duologue.transports.limits import WebSocketLimits
 from duologue.transports.proxy import ProxyChoice, proxy_for
-from duologue.transports.tls import shared_context
+from duologue.transports.tls import shared_context, without_files
 
 if TYPE_CHECKING:
     from asyncio import Transport as SocketTransport
@@ -91,9 +91,9 @@ async def connect_websocket(
             _, connected = await ws_connect(
                 lambda: listener,
                 url,
-                ssl_context=(ssl_context or shared_context()) if server.secure else None,
+                ssl_context=without_files(ssl_context or shared_context()) if server.secure else None,
                 proxy=way,
-                proxy_ssl_context=shared_context() if way and way.startswith("https:") else None,
+                proxy_ssl_context=without_files(shared_context()) if way and way.startswith("https:") else None,
                 socket_factory=lambda endpoint: dialer.dial(endpoint.host, endpoint.port),
                 extra_headers=[*request_headers(headers), *offer.items()],
                 max_redirects=0,
