@@ -24,6 +24,8 @@ from duologue.providers import (
     VoiceLiveRealtimeClient,
     XAIRealtimeClient,
 )
+from duologue.runtime.protocol_link import ProtocolLink
+from duologue.transports.base import Frame
 from realtime_server import (
     RealtimeServer,
     accept,
@@ -267,6 +269,25 @@ async def test_that_closing_a_client_ends_what_is_just_opening(
         assert len(server.requests) == 1
 
 
+async def test_that_closing_a_client_ends_all_that_is_opening_and_only_once() -> None:
+    pausing = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    settings = ConnectionSettings(sleep=sleep, proxy=None)
+    async with realtime_server(refuse(503), refuse(503)) as server:
+        client = client_of(server, connection=settings)
+        openings = [asyncio.ensure_future(_open(client)) for _ in range(2)]
+        await pausing.wait()
+        await asyncio.gather(client.aclose(), client.aclose())
+        for opening in openings:
+            with pytest.raises(InvalidInput, match="This client is closed"):
+                await opening
+            assert not opening.cancelled()
+
+
 async def _open(client: RealtimeClient) -> object:
     return await client.create_session()
 
@@ -312,15 +333,16 @@ async def test_that_a_pause_between_attempts_can_be_cancelled() -> None:
 
 async def test_a_cancellation_in_the_moment_of_success(monkeypatch: pytest.MonkeyPatch) -> None:
     async with realtime_server() as server, client_of(server) as client:
-        links: list[Any] = []
-        attempt = client._attempt
+        links: list[ProtocolLink] = []
+        received = ProtocolLink.frame_received
 
-        async def and_cancel(*given: Any) -> Any:
-            links.append(await attempt(*given))
-            asyncio.get_running_loop().call_soon(opening.cancel)
-            return links[-1]
+        def and_cancel(link: ProtocolLink, frame: Frame) -> None:
+            received(link, frame)
+            if not links and link._changed.is_set():  # it is open, and who waits for it has not gone on yet
+                links.append(link)
+                opening.cancel()
 
-        monkeypatch.setattr(client, "_attempt", and_cancel)
+        monkeypatch.setattr(ProtocolLink, "frame_received", and_cancel)
         opening = asyncio.ensure_future(_open(client))
         with pytest.raises(asyncio.CancelledError):
             await opening

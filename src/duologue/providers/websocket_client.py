@@ -71,7 +71,7 @@ class WebSocketRealtimeClient(ProviderClient, Generic[D]):
         self._model = model
         self._connection = connection or ConnectionSettings()
         self._explainer = Explainer(dialect.provider, advice)
-        self._opening: set[asyncio.Task[Link]] = set()
+        self._opening: dict[asyncio.Timeout, asyncio.Event] = {}
 
     # --- for subclasses ---
 
@@ -142,27 +142,30 @@ class WebSocketRealtimeClient(ProviderClient, Generic[D]):
         async def attempt() -> Link:
             return await self._attempt(url, options, dropped)
 
-        opening = asyncio.get_running_loop().create_task(with_retries(attempt, self._connection))
-        self._opening.add(opening)
-        opening.add_done_callback(self._opening.discard)
+        # Closing the client cancels what is being opened, as a timeout would: without a task of its own.
+        until_closed, over = asyncio.timeout(None), asyncio.Event()
+        self._opening[until_closed] = over
         try:
-            return await opening
-        except asyncio.CancelledError:
-            if opening.done() and not opening.cancelled() and opening.exception() is None:
-                await opening.result().aclose()  # it opened in the very moment of the cancellation
-            task = asyncio.current_task()
-            if task is None or not task.cancelling():
-                self._check_open()  # nobody was cancelled: the client was closed
+            async with until_closed:
+                return await with_retries(attempt, self._connection)
+        except TimeoutError:
+            if until_closed.expired():
+                self._check_open()
             raise
+        finally:
+            del self._opening[until_closed]
+            over.set()
 
     async def aclose(self) -> None:
         """End the sessions, those that are just opening too."""
         self._closed = True
-        opening = list(self._opening)
-        for task in opening:
-            task.cancel()
+        opening = dict(self._opening)
+        for until_closed in opening:
+            if not until_closed.expired():
+                until_closed.reschedule(0)
         try:
-            await asyncio.gather(*opening, return_exceptions=True)
+            for over in opening.values():
+                await over.wait()
         finally:
             await super().aclose()
 
