@@ -23,6 +23,7 @@ class TinyProtocol(Protocol[ClientMessage, ServerMessage]):
     """Every frame is a JSON object with a `type`."""
 
     def __init__(self) -> None:
+        self.state = ProtocolState.OPENING
         self.out: list[Frame] = []
         self.active: str | None = None
         self.wanted: float | None = None

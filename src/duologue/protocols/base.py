@@ -34,11 +34,11 @@ class Protocol(ABC, Generic[Sent, Received]):
     every call. In state `CLOSED` it has no more use for the connection, which is then hung up.
 
     Attributes:
-        state: Where it stands.
+        state: Where it stands: `OPENING` at first.
         tells_turns: Whether the wire itself tells when a turn is over, so that a `TurnDone` comes from here.
     """
 
-    state: ProtocolState = ProtocolState.OPENING
+    state: ProtocolState
     tells_turns: bool = False
 
     @abstractmethod

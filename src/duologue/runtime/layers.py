@@ -35,7 +35,7 @@ class SessionLayer(Watcher, Link):
     def __init__(self, inner: Link) -> None:
         self.inner = inner
         self.metadata = inner.metadata
-        self._push = Route()
+        self._route = Route()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._over = False
 
@@ -52,7 +52,7 @@ class SessionLayer(Watcher, Link):
     def ended(self, end: SessionEnded) -> None:
         """The session is over: the layer's tasks are cancelled. Call it when overriding."""
         self._over = True
-        self._push = Route(_NOWHERE)
+        self._route = Route(_NOWHERE)
         for task in self._tasks:
             task.cancel()
         if self.above is not None:
@@ -62,7 +62,7 @@ class SessionLayer(Watcher, Link):
 
     def deliver(self, message: ServerMessage) -> None:
         """Hand a message towards the reader; ignored after the end. What layers further out raise ends the session."""
-        push = self._push[type(message)]
+        push = self._route.to(type(message))
         try:
             push(message)
         except Exception as error:  # noqa: BLE001 - raised to the reader
@@ -99,7 +99,7 @@ class SessionLayer(Watcher, Link):
     def connect(self, receiver: Receiver) -> None:
         _check_order(self)
         self.above = receiver
-        self._push = Route(receiver)
+        self._route = Route(receiver)
         self.inner.connect(self)
 
     async def drain(self) -> None:

@@ -117,7 +117,8 @@ class ProtocolLink(ProviderLink):
         """
         if self._end is not None:
             return True
-        now = self._clock()
+        clock = self._clock
+        now = clock()
         try:
             more = self._protocol.delta(frame)
             if more is None:
@@ -129,13 +130,14 @@ class ProtocolLink(ProviderLink):
             force_setattr(message, "_meta", (now, sequence, kept))
             if type(message) is OutputAudioDelta and not self._playback.audio(message, now):
                 return True
-            turn = self._turn_of(message.response_id)
+            turn_of = self._turn_of
+            turn = turn_of(message.response_id)
             if turn is not None:
                 force_setattr(message, "turn_id", turn)
             if self._receiver is None:
                 self._early.append(message)
             else:  # as `_push_last`, with one call less
-                self._last_route[type(message)](message)
+                self._last_route.to(type(message))(message)
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self.fail(error)
         return True
@@ -145,7 +147,7 @@ class ProtocolLink(ProviderLink):
         if self._receiver is None:
             self._early.append(message)
         else:
-            self._last_route[type(message)](message)
+            self._last_route.to(type(message))(message)
 
     def connection_closed(self, how: Closed) -> None:
         self._lose(how)

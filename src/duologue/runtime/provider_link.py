@@ -308,7 +308,7 @@ class ProviderLink(Link):
             self._early.append(message)
             return
         try:
-            self._route[type(message)](message)
+            self._route.to(type(message))(message)
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self.fail(error)
 

@@ -22,7 +22,7 @@ class Watcher:
     """The next receiver towards the reader."""
 
 
-class Route(dict[type[ServerMessage], Push]):
+class Route:
     """For each kind of message, the nearest receiver above that watches it.
 
     Args:
@@ -31,19 +31,24 @@ class Route(dict[type[ServerMessage], Push]):
     """
 
     def __init__(self, receiver: Receiver | None = None, *, last: bool = False) -> None:
-        super().__init__()
         self._receiver = receiver
         self._last = last
+        self._known: dict[type[ServerMessage], Push] = {}
 
-    def __missing__(self, kind: type[ServerMessage]) -> Push:
+    def to(self, kind: type[ServerMessage]) -> Push:
+        """What takes messages of that kind."""
+        push = self._known.get(kind)
+        if push is None:
+            push = self._known[kind] = self._find(kind)
+        return push
+
+    def _find(self, kind: type[ServerMessage]) -> Push:
         receiver = self._receiver
         while isinstance(receiver, Watcher) and receiver.watches is not None and not issubclass(kind, receiver.watches):
             receiver = receiver.above
         if receiver is None:
             raise RuntimeError("This layer is not connected yet: deliver messages once the session has opened.")
-        push: Push = getattr(receiver, "received_last", receiver.received) if self._last else receiver.received
-        self[kind] = push
-        return push
+        return getattr(receiver, "received_last", receiver.received) if self._last else receiver.received
 
 
 def tell_ended(receiver: Receiver, end: SessionEnded) -> None:

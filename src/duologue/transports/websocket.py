@@ -173,6 +173,17 @@ class PicowsTransport(WebSocketTransport):
 class _Listener(WSListener):
     """What picows calls: makes messages of its frames. A frame's memory is only good during the call."""
 
+    # Without them, Python does not see that it is ever the same attributes that are read for a frame.
+    __slots__ = (
+        "_assembler",
+        "_collecting",
+        "_connection",
+        "_given_up",
+        "_limits",
+        "_payload",
+        "_within",
+    )
+
     def __init__(self, limits: WebSocketLimits) -> None:
         super().__init__()
         self._limits = limits
@@ -182,8 +193,6 @@ class _Listener(WSListener):
             WSFrame.get_payload_as_bytes if limits.binary else WSFrame.get_payload_as_utf8_text
         )
         self._connection: PicowsTransport | None = None
-        self._chosen: str | None = None
-        self._request_id: str | None = None
         self._given_up = False
         self._collecting: asyncio.Task[None] | None = None
 
@@ -232,7 +241,8 @@ class _Listener(WSListener):
             # To ask picows for the kind of a frame costs as much as its text. What the shortcut knows, if it is
             # longer than a control frame may be, is a message.
             try:
-                message = self._payload(frame)
+                payload = self._payload
+                message = payload(frame)
                 if len(message) > _LONGEST_CONTROL and shortcut(message):
                     connection._message_came = True
                     return

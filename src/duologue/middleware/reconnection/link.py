@@ -77,7 +77,7 @@ class LastingLink(Link, SnapshotSource):
         self._returning = Returning(self, connections, self._opener, self._quiet, settings)
         self._can = can, can  # the connection's, and what they are with what this link adds
         self._receiver: Receiver | None = None
-        self._push = Route()
+        self._route = Route()
         self._ready = asyncio.Event()  # there is a connection, and it knows all that the last one knew; or all is over
         self._held: list[ClientMessage] | None = None  # the user's input while one is being told what it has to know
         self._end: SessionEnded | None = None
@@ -125,7 +125,7 @@ class LastingLink(Link, SnapshotSource):
 
     def connect(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._push = Route(receiver)
+        self._route = Route(receiver)
         self._wire.connect()
         self._rotation.begin(self._wire)
         self._returning.begin(self._wire)
@@ -258,7 +258,7 @@ class LastingLink(Link, SnapshotSource):
         if self._end is not None:
             return
         try:
-            self._push[type(message)](message)
+            self._route.to(type(message))(message)
         except Exception as error:  # noqa: BLE001 - raised to the reader
             self.fail(error)
 

@@ -42,6 +42,7 @@ from duologue.transports.base import Closed, Frame
 
 _decoder: EventDecoder[Any] = EventDecoder(ALL_SERVER_EVENTS)
 _decode = _decoder.decode_strictly
+_words_of = WORDS.get
 
 _DELTAS = (wire.AudioDelta, wire.TextDelta, wire.TranscriptDelta, wire.ArgumentsDelta, wire.McpArgumentsDelta)
 _AUDIO_DELTAS = frozenset({wire.AudioDelta, BETA_EVENTS[wire.AudioDelta]})
@@ -160,7 +161,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             event = _decode(frame)
         except UNREADABLE:
             return None
-        words = WORDS.get(type(event))
+        words = _words_of(type(event))
         if words is None:
             return None
         message = words(
