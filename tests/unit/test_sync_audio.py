@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ from duologue import messages as m
 from duologue.errors import HungUp, InvalidAudio, InvalidInput, SessionClosed
 from duologue.formats import PCM16_16K
 from duologue.messages.base import ClientMessage
-from duologue.sync import RealtimeClient, Session, connect
+from duologue.runtime import SessionLayer, wrap_sessions
+from duologue.sync import RealtimeClient, Session, audio_sender, connect
 from duologue.sync.audio_sender import MOST_BYTES
 from duologue.testing import ScriptedClient, ScriptedLink
 from links import WireClient
@@ -173,6 +175,27 @@ def test_that_closing_does_not_wait_for_a_provider_that_takes_nothing(slow: tupl
         session.close()
     assert [message.audio for message in link.sent_of(m.InputAudioAppend)] == [sample(number) for number in range(5)]
     assert sending.error is session.ended
+
+
+def test_that_closing_does_not_wait_for_a_layer_that_never_comes_back(
+    client: WireClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio_sender, "_PATIENCE", 0.01)
+    given_up: list[str | None] = []
+
+    class Stuck(SessionLayer):
+        async def send(self, message: ClientMessage) -> str:
+            never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            try:
+                return await never
+            except asyncio.CancelledError:
+                given_up.append(message.id)
+                raise
+
+    session = connect(client.with_middleware(wrap_sessions(Stuck)))
+    sent = [session.send_audio(CHUNK), session.send_audio(CHUNK)]
+    session.close()
+    assert sorted(map(str, given_up)) == sorted(sent)
 
 
 def test_that_the_end_of_the_session_is_raised_by_whatever_is_sent_next(slow: tuple[Session, ScriptedLink]) -> None:

@@ -83,7 +83,7 @@ class AudioSender:
         self._start()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=_PATIENCE)  # in order, layers that wait before they send included
-        tasks = []
+        tasks = [] if self._task is None else [self._task]
         while self._waiting:
             entry = self._waiting.popleft()
             if isinstance(entry, asyncio.Future):
@@ -93,7 +93,11 @@ class AudioSender:
         if tasks:
             await asyncio.sleep(0)  # now each has been sent, and at most waits for having been taken
         await close()
-        await asyncio.gather(*tasks)
+        if tasks:
+            _, stuck = await asyncio.wait(tasks, timeout=_PATIENCE)  # in a layer, as the session takes nothing more
+            for task in stuck:
+                task.cancel()
+            await asyncio.gather(*stuck, return_exceptions=True)
         if self._error is not None:
             _log.warning("Some audio was not sent before the session was closed.", exc_info=self._error)
             self._error = None
