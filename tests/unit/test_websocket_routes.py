@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import pytest
 import trustme
+from aiofastnet import openssl_compat
 
 from duologue.errors import InvalidInput
 from duologue.secret import Secret
@@ -90,10 +91,19 @@ async def test_tls(connect: Connect, host: str, server_tls: ssl.SSLContext, clie
         assert receiver.closed == [Closed(code=1000)]
 
 
-async def test_tls_where_nothing_can_be_written(
-    connect: Connect, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("lacks", ["a folder for temporary files", "an OpenSSL that others can use"])
+async def test_tls_where_something_is_missing(
+    lacks: str,
+    connect: Connect,
+    server_tls: ssl.SSLContext,
+    client_tls: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", "/there/is/no/such/folder")
+    if lacks == "a folder for temporary files":
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/there/is/no/such/folder"])
+    else:
+        monkeypatch.setattr(openssl_compat, "OPENSSL_DYN_LIBS", None)
     async with echo_server(server_tls) as url:
         transport = await connect(url, ssl_context=client_tls)
         async with opened(transport, Receiver()) as receiver:

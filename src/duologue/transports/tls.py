@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import tempfile
 from functools import cache
 
 
@@ -15,11 +16,15 @@ def shared_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def without_files(context: ssl.SSLContext) -> ssl.SSLContext:
-    """`context`, so marked that picows leaves TLS to Python's own `ssl`.
+def is_fast_tls_sound() -> bool:
+    """Whether TLS can be left to aiofastnet, below picows. Asyncio's own is slower, and takes more memory.
 
-    The faster way of the library below picows writes every server's certificate to a temporary file, to read it from
-    there: 0.4 ms in which the event loop stands still, and no connection at all where nothing can be written.
+    Aiofastnet reads the server's certificate from a temporary file that it writes. Where OpenSSL is part of Python
+    itself, it has another engine, which holds back what had come before reading was paused.
     """
-    context._aiofastnet_force_fallback_ssl = True  # type: ignore[attr-defined]
-    return context
+    try:
+        tempfile.gettempdir()
+        from aiofastnet.openssl_compat import OPENSSL_DYN_LIBS
+    except (OSError, ImportError):
+        return False
+    return OPENSSL_DYN_LIBS is not None

@@ -40,7 +40,7 @@ from duologue.transports.handshake import (
 )
 from duologue.transports.limits import WebSocketLimits
 from duologue.transports.proxy import ProxyChoice, proxy_for
-from duologue.transports.tls import shared_context, without_files
+from duologue.transports.tls import is_fast_tls_sound, shared_context
 
 if TYPE_CHECKING:
     from asyncio import Transport as SocketTransport
@@ -83,6 +83,7 @@ async def connect_websocket(
     offer = {"Sec-WebSocket-Protocol": ", ".join(offered)} if offered else {}
     way = proxy_for(server, proxy)
     goal = f"{server} through the proxy" if way else str(server)
+    plain = not server.secure and not (way and way.startswith("https:"))
     limits = limits or WebSocketLimits()
     dialer = Dialer()
     listener = _Listener(limits)
@@ -91,9 +92,9 @@ async def connect_websocket(
             _, connected = await ws_connect(
                 lambda: listener,
                 url,
-                ssl_context=without_files(ssl_context or shared_context()) if server.secure else None,
+                ssl_context=(ssl_context or shared_context()) if server.secure else None,
                 proxy=way,
-                proxy_ssl_context=without_files(shared_context()) if way and way.startswith("https:") else None,
+                proxy_ssl_context=shared_context() if way and way.startswith("https:") else None,
                 socket_factory=lambda endpoint: dialer.dial(endpoint.host, endpoint.port),
                 extra_headers=[*request_headers(headers), *offer.items()],
                 max_redirects=0,
@@ -102,6 +103,7 @@ async def connect_websocket(
                 websocket_handshake_timeout=None,
                 logger_name=SILENT,
                 read_buffer_init_size=_READ_BUFFER,
+                use_aiofastnet=None if plain or is_fast_tls_sound() else False,
             )
         if connected is None:  # that is how picows tells it
             raise hung_up(goal)
@@ -133,6 +135,10 @@ class PicowsTransport(WebSocketTransport):
         self._socket: SocketTransport = wire.underlying_transport
         self._socket.set_write_buffer_limits(limits.high_water, limits.low_water)
         self._bytes_as = _BINARY if limits.binary else _TEXT
+        # aiofastnet's TLS leaves behind what it had received, but not yet handed over, when its reading is paused; so
+        # it is its socket that is not watched meanwhile.
+        is_tls = self._socket.get_extra_info("ssl_object") is not None
+        self._read_ready: Callable[[], object] | None = getattr(self._socket, "_read_ready", None) if is_tls else None
 
     def write(self, frame: Frame) -> None:
         if self._ending is None:
@@ -157,11 +163,18 @@ class PicowsTransport(WebSocketTransport):
         self._wire.disconnect()
 
     def _read(self, wanted: bool) -> None:
-        if not self._socket.is_closing():
+        if self._socket.is_closing():
+            return
+        if self._read_ready is not None:
+            descriptor = self._socket.get_extra_info("socket").fileno()
             if wanted:
-                self._socket.resume_reading()
+                self._loop.add_reader(descriptor, self._read_ready)
             else:
-                self._socket.pause_reading()
+                self._loop.remove_reader(descriptor)
+        elif wanted:
+            self._socket.resume_reading()
+        else:
+            self._socket.pause_reading()
 
     def _queued(self) -> int:
         return self._socket.get_write_buffer_size()
