@@ -272,6 +272,12 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         return None
 
 
+def answers_speech(options: SessionOptions) -> bool:
+    """Whether the provider answers by itself what the user says."""
+    detection = options.turn_detection
+    return detection is not OFF and getattr(detection, "create_response", None) is not False
+
+
 _values = msgspec.structs.asdict
 
 

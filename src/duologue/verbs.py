@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 from duologue import messages as m
+from duologue.errors import InvalidInput
 from duologue.formats import AudioFormat
 from duologue.options import SessionOptions
 
@@ -37,7 +38,13 @@ class Verbs(ABC, Generic[Sent]):
         text: str = "",
         respond: bool = True,
     ) -> Sent:
-        """Show a picture, by its bytes or its address, with or without words."""
+        """Show a picture, by its bytes or its address, with or without words.
+
+        Raises:
+            InvalidInput: There is no picture, or there are two.
+        """
+        if (data is None) == (url is None):
+            raise InvalidInput("send_image takes a picture's bytes or its url. Nothing was sent.")
         image = m.ImageContent(data=data, media_type=media_type, url=url)
         item = m.ItemCreate(item=m.MessageItem.image(image, text))
         return self._submit(item, m.ResponseCreate()) if respond else self._submit(item)

@@ -8,7 +8,7 @@ import pytest
 
 from duologue import messages as m
 from duologue.content import ErrorDetail, ImageContent, TokenCounts, Usage
-from duologue.errors import ConnectRefused, CutOff, HungUp, InvalidInput, UnsupportedOperation
+from duologue.errors import ConnectRefused, CutOff, HungUp, InvalidAudio, InvalidInput, UnsupportedOperation
 from duologue.formats import PCM16_24K, PCMU
 from duologue.items import MessageItem
 from duologue.lifecycle import ResponseBuilder
@@ -218,8 +218,20 @@ def test_that_raw_messages_go_out_as_they_are() -> None:
     protocol = opened()
     protocol.send(m.RawClientMessage(id="a", data={"type": "x"}))
     protocol.send(m.RawClientMessage(id="a", data="text"))
-    protocol.send(m.RawClientMessage(binary=b"\x00"))
-    assert protocol.frames_to_send() == ['{"type":"x","event_id":"a"}', "text", b"\x00"]
+    assert protocol.frames_to_send() == ['{"type":"x","event_id":"a"}', "text"]
+    with pytest.raises(UnsupportedOperation, match="binary frames"):
+        protocol.send(m.RawClientMessage(binary=b"\x00"))
+    assert protocol.frames_to_send() == []
+
+
+def test_that_what_is_too_long_is_refused_whole() -> None:
+    protocol = opened()
+    with pytest.raises(InvalidAudio, match="Send it in pieces"):
+        protocol.audio_frame(m.InputAudioAppend(audio=bytes(12 * 2**20)))
+    with pytest.raises(InvalidInput, match="Nothing was sent"):
+        protocol.send(m.ItemCreate(id="a", item=MessageItem.image(ImageContent(data=bytes(25 * 2**20)))))
+    assert protocol.frames_to_send() == []
+    assert protocol.audio_frame(m.InputAudioAppend(audio=bytes(11 * 2**20))) is not None
 
 
 # --- hearing ---

@@ -140,6 +140,31 @@ def test_that_the_end_says_why(how: Closed, kind: type[SessionEnded], retryable:
     assert protocol.state is ProtocolState.CLOSED
 
 
+QUOTA = {"type": "insufficient_quota", "code": "insufficient_quota", "message": "No credit."}
+
+
+@pytest.mark.parametrize(
+    ("error", "after", "code"),
+    [
+        (QUOTA, None, "insufficient_quota"),
+        ({"type": "server_error", "message": "Oh."}, None, "server_error"),
+        (QUOTA, frame("rate_limits.updated", rate_limits=[]), None),  # it went on
+        ({"type": "invalid_request_error", "code": "invalid_value", "message": "No."}, None, None),  # the client's own
+    ],
+)
+def test_that_the_end_has_the_code_of_the_error_that_came_with_it(
+    error: dict[str, Any], after: str | None, code: str | None
+) -> None:
+    protocol = opened()
+    protocol.receive(frame("error", error=error))
+    if after is not None:
+        protocol.receive(after)
+    _, end = protocol.connection_lost(Closed(by_peer=True, code=1000))
+    assert type(end) is HungUp
+    assert end.code == code
+    assert end.last_error is not None
+
+
 def test_that_a_close_says_goodbye_where_there_is_one() -> None:
     protocol = opened(QWEN)
     protocol.close()

@@ -184,6 +184,39 @@ async def test_a_refusal_in_band(code: str, retryable: bool, hint: str) -> None:
     assert refused.request_id == "req_socket"
 
 
+@pytest.mark.parametrize(
+    ("kind", "retryable", "hint"),
+    [
+        ("rate_limit_error", True, "Wait a little"),
+        ("session_limit_reached", True, "Wait a little"),
+        ("server_error", True, "problem of its own"),
+        ("authentication_error", False, "OPENAI_API_KEY"),
+    ],
+)
+async def test_a_refusal_in_band_that_has_only_a_type(kind: str, retryable: bool, hint: str) -> None:
+    refused = await refused_with(part(1000, "", in_band(type=kind)))
+    assert refused.code == kind
+    assert refused.retryable is retryable
+    assert hint in refused.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "retryable", "hint"),
+    [("insufficient_quota", False, "no credit left"), ("rate_limit_exceeded", True, "Wait a little")],
+)
+@pytest.mark.parametrize("close", [1000, 1011, None])
+async def test_an_error_that_ends_a_session(close: int | None, code: str, retryable: bool, hint: str) -> None:
+    async with realtime_server(leave(close, error=code, type="tokens")) as server:
+        session = await LOGINS["bearer"](server.url()).create_session()
+        with pytest.raises(HungUp if close else CutOff) as raised:
+            async for _ in session:
+                pass
+        await session.aclose()
+    end = raised.value
+    assert (end.code, end.retryable) == (code, retryable)
+    assert hint in end.hint
+
+
 async def test_that_a_key_in_a_code_does_not_show() -> None:
     refused = await refused_with(part(1000, "", in_band(code=KEY, param=KEY)))
     assert refused.code == "***"
@@ -204,7 +237,7 @@ async def test_a_close_before_the_session(code: int, retryable: bool) -> None:
 # --- the end of a session ---
 
 
-def leave(code: int | None, *, error: str = "invalid_value") -> Step:
+def leave(code: int | None, *, error: str = "invalid_value", **more: Any) -> Step:
     """Confirm the session, report an error, and close or drop the connection."""
 
     async def step(peer: Peer, server: RealtimeServer) -> None:
@@ -212,7 +245,7 @@ def leave(code: int | None, *, error: str = "invalid_value") -> Step:
         say(peer, server.created)
         await peer.receive_kind(TEXT)
         say(peer, {"type": "session.updated", "session": {}})
-        say(peer, in_band(code=error, param=KEY))
+        say(peer, in_band(code=error, param=KEY, **more))
         if code is None:
             peer.reset()
             return

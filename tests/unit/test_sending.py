@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -242,6 +243,50 @@ async def test_that_interrupt_stops_generation_and_playback_once() -> None:
         assert types == [
             "session_created", "interrupted", "response_created", "output_text_delta", "response_done", "turn_done",
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", ["by a request", "by speech", "by the end of a turn"])
+async def test_that_interrupt_stops_an_answer_that_has_not_begun(asked: str) -> None:
+    client = WireClient()
+    async with client.create_session() as session:
+        if asked == "by a request":
+            await session.send_text("hi")
+        elif asked == "by speech":
+            client.link.push(m.InputAudioCommitted(item_id="u1"))
+        else:
+            await session.send(m.UserTurnEnd())
+        client.link.written.clear()
+        await session.interrupt()
+        assert [replace(message, id=None) for message in client.link.written] == [m.ResponseCancel()]
+
+
+async def test_that_interrupt_without_any_answer_says_nothing() -> None:
+    client = WireClient()
+    async with client.create_session() as session:
+        await session.interrupt()
+        assert client.link.written == []
+
+
+async def test_that_the_answer_to_a_turn_waits_for_the_one_before() -> None:
+    client = WireClient()
+    async with client.create_session() as session:
+        client.link.push(m.ResponseCreated(response_id="r1"))
+        turn = await session.send(m.UserTurnEnd())
+        assert client.link.written == [m.UserTurnEnd(id=turn, respond=False)]
+        client.link.push(m.ResponseDone(response_id="r1", status="completed"))
+        assert client.link.written[1:] == [m.ResponseCreate(id=f"{turn}_response")]
+        client.link.push(m.ResponseCreated(response_id="r2"), m.ResponseDone(response_id="r2", status="completed"))
+        await session.send(m.UserTurnEnd(id="t"))
+        assert client.link.written[2:] == [m.UserTurnEnd(id="t")]  # nothing runs: as the wire has it
+
+
+@pytest.mark.parametrize("picture", [{}, {"data": b"png", "url": "https://host.example/a.png"}])
+async def test_a_picture_that_is_none_or_two(picture: dict[str, Any]) -> None:
+    client = WireClient()
+    async with client.create_session() as session:
+        with pytest.raises(InvalidInput, match="bytes or its url"):
+            await session.send_image(**picture)
+        assert client.link.written == []
 
 
 async def test_that_what_the_runtime_adds_knows_its_frame() -> None:

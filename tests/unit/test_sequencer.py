@@ -155,6 +155,43 @@ def test_that_an_error_of_something_else_changes_nothing(cause: str | None, kind
     assert play(sequencer, began("r1"), done("r1")) == ["b"]
 
 
+@pytest.mark.parametrize(
+    ("steps", "awaits"),
+    [
+        ((), False),
+        ((plain("a"),), True),
+        ((plain("a"), began("r1")), False),
+        ((plain("a"), refused("a", "other")), False),
+        ((m.InputAudioCommitted(item_id="u1"),), True),
+        ((m.InputAudioCommitted(item_id="u1"), began("r1")), False),
+        ((m.UserTurnEnd(id="t"),), True),
+        ((m.UserTurnEnd(id="t", respond=False),), False),
+        ((m.UserTurnEnd(id="t"), began("r1")), False),
+        ((m.UserTurnEnd(id="t"), refused("t", "invalid_request")), False),
+    ],
+)
+def test_when_a_response_is_on_its_way(steps: tuple[ServerMessage | ClientMessage, ...], awaits: bool) -> None:
+    sequencer = make()
+    for step in steps:
+        if isinstance(step, m.ResponseCreate):
+            sequencer.request(step)
+        elif isinstance(step, ClientMessage):
+            sequencer.sent(step)
+        else:
+            assert isinstance(step, ServerMessage)
+            sequencer.received(step)
+    assert sequencer.awaits_response is awaits
+
+
+def test_that_what_could_not_even_wait_does_not() -> None:
+    sequencer = make()
+    play(sequencer, began("r1"), special("a"))
+    waits = special("b")
+    sequencer.request(waits)
+    assert sequencer.withdraw(waits) == []
+    assert play(sequencer, done("r1"), began("r2"), done("r2")) == ["a"]
+
+
 def test_that_no_more_than_so_many_wait() -> None:
     sequencer = make()
     play(sequencer, began("r1"), *(special(str(number)) for number in range(MAX_WAITING)))

@@ -93,7 +93,7 @@ def test_that_every_verb_is_there() -> None:
         client.interrupt()
         assert client.session.options.instructions == "Be brief."
         kinds = [type(message) for message in wire.link.written]
-        assert kinds == [m.InputAudioAppend, m.ItemCreate, m.SessionUpdate, m.Say]
+        assert kinds == [m.InputAudioAppend, m.ItemCreate, m.SessionUpdate, m.Say, m.ResponseCancel]
 
 
 # --- tools ---

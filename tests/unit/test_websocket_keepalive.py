@@ -11,7 +11,7 @@ from duologue.transports import websocket, websockets_transport
 from duologue.transports.keepalive import Liveness, SharedTimer, Verdict, shared_timer
 from duologue.transports.limits import WebSocketLimits
 from websocket_receiver import Connect, Receiver, opened
-from websocket_servers import CLOSE, PING, PONG, TEXT, Peer, frame, raw_server
+from websocket_servers import CLOSE, CONTINUATION, PING, PONG, TEXT, Peer, frame, raw_server
 
 _SHORT = WebSocketLimits(ping_interval=0.02, dead_after=0.04, close_timeout=0.1)
 
@@ -150,6 +150,24 @@ async def test_that_a_silent_peer_is_pinged_and_lives_by_its_pongs(connect: Conn
         limits = WebSocketLimits(ping_interval=0.02, dead_after=1.0)
         async with opened(await connect(server.url, limits=limits), Receiver()) as receiver:
             assert await receiver.got(1) == ["alive"]
+        await server.all_gone()
+
+
+async def test_that_the_parts_of_a_long_message_are_signs_of_life(connect: Connect) -> None:
+    async def behave(peer: Peer) -> None:
+        await peer.accept()
+        peer.send(frame(TEXT, b"a", final=False))
+        for _ in range(3):  # it answers no ping until it is done
+            await peer.receive_kind(PING)
+            peer.send(frame(CONTINUATION, b"a", final=False))
+        peer.send(frame(CONTINUATION, b"a"))
+        peer.send(frame(CLOSE, await peer.receive_kind(CLOSE)))
+        await peer.at_end()
+
+    async with raw_server(behave) as server:
+        limits = WebSocketLimits(ping_interval=0.02, dead_after=0.5)
+        async with opened(await connect(server.url, limits=limits), Receiver()) as receiver:
+            assert await receiver.got(1) == ["aaaaa"]
         await server.all_gone()
 
 

@@ -155,12 +155,22 @@ async def test_the_proxy_of_the_environment(connect: Connect, monkeypatch: pytes
         assert len(way.requests) == 1
 
 
-@pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "502 Bad Gateway"])
-async def test_a_proxy_that_refuses(connect: Connect, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "retryable", "advice"),
+    [
+        ("407 Proxy Authentication Required", False, "Check the user and the password"),
+        ("403 Forbidden", False, ""),
+        ("502 Bad Gateway", True, ""),
+        ("503 Service Unavailable", True, ""),
+    ],
+)
+async def test_a_proxy_that_refuses(connect: Connect, status: str, retryable: bool, advice: str) -> None:
     async with connect_proxy(status) as way:
         with pytest.raises(ConnectFailed, match=f"through the proxy cannot be reached.*{status[:3]}") as raised:
             await connect("ws://host.invalid/", proxy=way.url.replace("//", "//user:hidden@"))
         assert "hidden" not in str(raised.value)
+        assert advice in str(raised.value)
+        assert raised.value.retryable is retryable
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from duologue.content import ErrorDetail
-from duologue.errors import ConnectRefused, SessionClosed, SessionEnded, SessionFailed
+from duologue.errors import ConnectRefused, CutOff, HungUp, SessionClosed, SessionEnded, SessionFailed
 from duologue.providers.masking import masked
 from duologue.secret import Secret
 from duologue.transports.handshake import ConnectFailed, HandshakeRefused
@@ -37,6 +37,9 @@ _CODES: dict[str, Reason] = {
     "deploymentnotfound": "place",
     "rate_limit_exceeded": "rate",
     "session_limit_reached": "rate",
+    "rate_limit_error": "rate",
+    "authentication_error": "key",
+    "permission_error": "rights",
     "server_error": "server",
 }
 _STATUSES: dict[int, Reason] = {
@@ -174,6 +177,14 @@ class Explainer:
             hint=refused.hint if reason is None else self._advice.on(reason),
             last_error=None if refused.last_error is None else masked_detail(refused.last_error, secrets),
         )
+
+    def ended(self, end: SessionEnded, secrets: Iterable[Secret] = ()) -> SessionEnded:
+        """What it means that a session ended that had begun."""
+        shown = masked_end(end, secrets)
+        reason = _CODES.get((shown.code or "").lower()) if isinstance(shown, HungUp | CutOff) else None
+        if reason is not None:
+            shown.retryable, shown.hint = reason in _MAY_PASS, self._advice.on(reason)
+        return shown
 
 
 def masked_end(end: SessionEnded, secrets: Iterable[Secret]) -> SessionEnded:

@@ -18,7 +18,7 @@ from duologue.options import SessionOptions
 from duologue.protocols import Protocol
 from duologue.providers.connection import ConnectionSettings
 from duologue.providers.masking import secrets_of
-from duologue.providers.refusals import Advice, Explainer, masked_detail, masked_end
+from duologue.providers.refusals import Advice, Explainer, masked_detail
 from duologue.providers.retrying import with_retries
 from duologue.providers.urls import Address
 from duologue.runtime.protocol_link import ProtocolLink
@@ -243,7 +243,7 @@ class WebSocketRealtimeClient(ProviderClient, Generic[D]):
             open_timeout=self._connection.open_timeout,
             send_timeout=self._connection.send_timeout,
             request_id=transport.request_id,
-            explain_end=lambda end: masked_end(end, secrets),
+            explain_end=lambda end: self._explainer.ended(end, secrets),
         )
         link.mask_errors(lambda error: masked_detail(error, secrets))
         try:

@@ -171,6 +171,8 @@ class ProviderLink(Link):
                 self._clear_output(message)
             case m.ResponseCreate() | m.Say():
                 self._request(message)
+            case m.UserTurnEnd(respond=True) if self._sequencer.active and self._capabilities.explicit_response:
+                self._end_turn(message)
             case m.SessionUpdate(id=str(update_id)):
                 self._updates[update_id] = message.options  # before it is sent: the answer may come at once
                 try:
@@ -192,6 +194,19 @@ class ProviderLink(Link):
                 self._sequencer.withdraw(request)
                 raise
 
+    def _end_turn(self, message: m.UserTurnEnd) -> None:
+        """The answer to a turn that ends while another is being given waits for its end, as all that is asked for."""
+        answer = m.ResponseCreate(id=f"{message.id}_response")
+        requests = self._sequencer.request(answer)
+        try:
+            self._push_all(self._turns.sent(message))
+            self._write(replace(message, respond=False))
+        except BaseException:
+            self._sequencer.withdraw(answer)
+            raise
+        for request in requests:
+            self._write(request)
+
     def _write_requests(self, requests: list[ClientMessage]) -> None:
         """Send requests that have waited for their turn. What the wire cannot say is refused in the session."""
         while requests:
@@ -205,8 +220,9 @@ class ProviderLink(Link):
                 self._push(m.ErrorReported(kind="invalid_request", error=detail, cause_id=request.id, cause=request))
 
     def _clear_output(self, message: m.OutputAudioClear) -> None:
-        if self._sequencer.active is not None and self._capabilities.cancel:
-            self._write(m.ResponseCancel(id=message.id, response_id=self._sequencer.active))
+        sequencer = self._sequencer
+        if self._capabilities.cancel and (sequencer.active is not None or sequencer.awaits_response):
+            self._write(m.ResponseCancel(id=message.id, response_id=sequencer.active))
         if self._capabilities.tracks_playback:
             self._write(message)
         interrupted, to_send = self._playback.interrupt(self._clock())

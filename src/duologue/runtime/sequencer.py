@@ -16,7 +16,7 @@ import msgspec
 from duologue import messages as m
 from duologue.errors import TooManyRequests
 from duologue.messages.base import ClientMessage, ServerMessage
-from duologue.options import OFF, SessionOptions
+from duologue.options import SessionOptions, answers_speech
 
 MAX_WAITING = 32
 
@@ -70,6 +70,7 @@ class ResponseSequencer:
         self._speech_open = False  # the user is speaking
         self._answer_due: str | bool = False  # the server will answer what the user said: that item
         self._own_commits: set[str | None] = set()  # commits of the application on their way
+        self._turn_ended = False  # the application ended a turn, which the provider is about to answer
         self._results: set[str] = set()  # calls whose results the provider has not taken into the conversation yet
 
     @property
@@ -81,6 +82,11 @@ class ResponseSequencer:
     def active(self) -> str | None:
         """The id of the response that runs in the conversation."""
         return self._active
+
+    @property
+    def awaits_response(self) -> bool:
+        """Whether none runs, and one is on its way: it was asked for, or the server answers what the user said."""
+        return self._active is None and bool(self._requested or self._answer_due or self._turn_ended)
 
     @property
     def awaits_follow_up(self) -> bool:
@@ -113,14 +119,17 @@ class ResponseSequencer:
         return self._release()
 
     def withdraw(self, request: Request) -> list[ClientMessage]:
-        """A request that was to be sent could not be said on this wire; gives back what to send in its place."""
+        """A request that was to be sent, or to wait, could not be made; gives back what to send in its place."""
         self._requested = [entry for entry in self._requested if entry.request is not request]
+        self._waiting = [entry for entry in self._waiting if entry.request is not request]
         return self._release()
 
     def sent(self, message: ClientMessage) -> None:
         """Note another message that was sent."""
         if isinstance(message, m.InputAudioCommit):
             self._own_commits.add(message.id)
+        elif isinstance(message, m.UserTurnEnd):
+            self._turn_ended = message.respond
         elif isinstance(message, m.ItemCreate) and isinstance(message.item, m.FunctionResult):
             self._results.add(message.item.call_id)
 
@@ -148,7 +157,7 @@ class ResponseSequencer:
                 if self._own_commits:  # the server answers only the turns that it found itself
                     self._own_commits.pop()
                 else:
-                    self._answer_due = self._server_answers() and (message.item_id or True)
+                    self._answer_due = answers_speech(self.options) and (message.item_id or True)
             case m.InputAudioCleared():
                 self._speech_open = False
             case m.ItemDeleted(item_id=item_id) if item_id == self._answer_due:
@@ -158,7 +167,7 @@ class ResponseSequencer:
         return True, self._release()
 
     def _response_began(self, response_id: str) -> None:
-        self._active, self._blocked, self._answer_due = response_id, False, False
+        self._active, self._blocked, self._answer_due, self._turn_ended = response_id, False, False, False
         self._ours = bool(self._requested)
         self._waiting = [entry for entry in self._waiting if not entry.is_answered(self._results)]
         for entry in self._requested:
@@ -171,6 +180,7 @@ class ResponseSequencer:
 
     def _error(self, report: m.ErrorReported) -> tuple[bool, list[ClientMessage]]:
         self._own_commits.discard(report.cause_id)
+        self._turn_ended = False
         if report.kind == "response_active":
             return self._refused(report.cause_id)
         if report.cause_id is None:
@@ -228,12 +238,6 @@ class ResponseSequencer:
         entry = self._waiting.pop(0)
         self._requested.append(entry)
         return [entry.request]
-
-    def _server_answers(self) -> bool:
-        detection = self.options.turn_detection
-        if detection is OFF:
-            return False
-        return detection is None or getattr(detection, "create_response", None) is not False
 
 
 def _same(first: Request, second: Request) -> bool:

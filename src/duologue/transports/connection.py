@@ -86,7 +86,8 @@ class WebSocketTransport(Delivery):
         self._message_came = True
         self._deliver(frame)
 
-    def _control_received(self) -> None:
+    def _part_received(self) -> None:
+        """A control frame came, or a part of a message: the peer is there."""
         self._heard = True
 
     def _close_received(self, code: int | None, reason: str) -> None:

@@ -55,7 +55,7 @@ class HandshakeRefused(ConnectFailed):
         text = f"The server refused the WebSocket: {status}{phrase}."
         if 300 <= status < 400:
             text += " Redirects are not followed, as they would carry the credentials elsewhere; use the final URL."
-        super().__init__(text, retryable=status in _RETRYABLE or status >= 500)
+        super().__init__(text, retryable=_may_pass(status))
         self.status = status
         self.headers = {name.lower(): value for name, value in headers.items()}
         self.body = body[:_BODY_EXCERPT].decode(errors="replace")
@@ -149,6 +149,18 @@ def not_a_websocket() -> ConnectFailed:
     )
 
 
+def stopped_by_proxy(goal: str, said: object, status: int | None) -> ConnectFailed:
+    """The proxy did not let the connection through.
+
+    Args:
+        goal: The server, and how it was to be reached.
+        said: What the proxy, or the library that asked it, says.
+        status: The HTTP status of its answer, if it has one.
+    """
+    advice = " Check the user and the password in the proxy's URL." if status == 407 else ""
+    return ConnectFailed(f"{goal} cannot be reached: {said}.{advice}", retryable=_may_pass(status or 0))
+
+
 def hung_up(goal: str) -> ConnectFailed:
     """The server closed the connection before it had answered."""
     return ConnectFailed(f"{goal} closed the connection during the handshake.", retryable=True)
@@ -176,6 +188,10 @@ def unreachable(goal: str, timeout: float | None, error: OSError) -> ConnectFail
             return ConnectFailed(f"No address for {goal}: {error.strerror}.", retryable=True)
         case _:
             return ConnectFailed(f"{goal} cannot be reached: {error.strerror or 'connection lost'}.", retryable=True)
+
+
+def _may_pass(status: int) -> bool:
+    return status in _RETRYABLE or status >= 500
 
 
 def _plain(value: str | Secret) -> str:

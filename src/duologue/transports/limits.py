@@ -19,7 +19,7 @@ class WebSocketLimits(msgspec.Struct, frozen=True, kw_only=True):
         max_queue: Bytes that may wait to be sent although nobody drains. More of them break the connection.
         ping_interval: Silence of the peer before it is pinged.
         dead_after: Silence after that ping before the peer counts as gone. Neither time runs while reading is paused.
-            A message counts once it has arrived as a whole.
+            A message, or each part of one that comes in fragments, counts once it has arrived as a whole.
         idle_timeout: Time without a message, pings and pongs apart, that ends the connection.
         close_timeout: How long the peer may take to part, before the connection is cut.
         binary: Send bytes as binary messages. Otherwise they are UTF-8 and go as text, as str always does.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -35,6 +36,7 @@ from duologue.transports.handshake import (
     request_headers,
     request_id,
     server_of,
+    stopped_by_proxy,
     subprotocol_names,
     unreachable,
 )
@@ -121,7 +123,8 @@ def _failure(error: WSHandshakeError | ProxyError | OSError, goal: str, timeout:
         case WSHandshakeError():
             return refused(error.raw_header or b"", error.raw_body or b"")
         case ProxyError():
-            return ConnectFailed(f"{goal} cannot be reached: {error}.", retryable=False)
+            status = re.search(r"with status (\d{3})$", str(error))  # picows tells it in words alone
+            return stopped_by_proxy(goal, error, int(status[1]) if status else None)
         case _:
             return unreachable(goal, timeout, error)
 
@@ -274,7 +277,9 @@ class _Listener(WSListener):
         except ProtocolViolation as violation:
             connection._violated(violation)
         else:
-            if message is not None:
+            if message is None:
+                connection._part_received()
+            else:
                 connection._message_received(message)
 
     def _message_of(self, connection: PicowsTransport, frame: WSFrame) -> Frame | None:
@@ -297,7 +302,6 @@ class _Listener(WSListener):
         return message
 
     def _control_received(self, connection: PicowsTransport, kind: WSMsgType, payload: bytes) -> None:
-        connection._control_received()
         if kind is _PING:
             connection._send_pong(payload)
         elif kind is _CLOSE:

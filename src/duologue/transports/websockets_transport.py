@@ -22,6 +22,7 @@ from duologue.transports.handshake import (
     request_headers,
     request_id,
     server_of,
+    stopped_by_proxy,
     subprotocol_names,
     unreachable,
 )
@@ -32,7 +33,7 @@ from duologue.transports.tls import shared_context
 try:
     from websockets.asyncio.client import ClientConnection, connect
     from websockets.client import ClientProtocol
-    from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus, ProxyError
+    from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidProxyStatus, InvalidStatus, ProxyError
     from websockets.frames import Close, Opcode
     from websockets.frames import Frame as WireFrame
     from websockets.http11 import Response
@@ -101,7 +102,8 @@ async def connect_websocket(
             answer.status_code, dict(answer.headers.raw_items()), bytes(answer.body or b"")
         ) from None
     except ProxyError as error:
-        raise ConnectFailed(f"{goal} cannot be reached: {error}.", retryable=False) from error
+        status = error.response.status_code if isinstance(error, InvalidProxyStatus) else None
+        raise stopped_by_proxy(goal, error, status) from error
     except InvalidHandshake as error:
         raise _invalid(goal, error) from None
     except OSError as error:
@@ -209,7 +211,7 @@ class _Wire(ClientConnection):
             case _:
                 above._check_queue()  # it has answered a ping
         if message is None:
-            above._control_received()
+            above._part_received()
         elif above._direct is not None and above._shortcut is not None and above._shortcut(message):
             above._message_came = True
         else:

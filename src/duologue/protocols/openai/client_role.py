@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from duologue import messages as m
@@ -15,24 +14,24 @@ from duologue.content import ErrorDetail
 from duologue.errors import SessionEnded
 from duologue.formats import PCM16_24K
 from duologue.messages.base import ClientMessage, FrameOutline, ServerMessage
-from duologue.options import SessionOptions
+from duologue.options import SessionOptions, answers_speech
 from duologue.protocols.base import Protocol, ProtocolState
 from duologue.protocols.base64_text import decode_base64
-from duologue.protocols.json_values import JsonObject, as_float, as_object, as_text
+from duologue.protocols.json_values import JsonObject, as_float, as_text
 from duologue.protocols.openai import server_events as wire
 from duologue.protocols.openai.audio_formats import bare_pcm
 from duologue.protocols.openai.beta_names import ALL_SERVER_EVENTS, BETA_EVENTS
 from duologue.protocols.openai.close_codes import session_end
 from duologue.protocols.openai.commands import CommandWriter, begins_response, encode_append, encode_event, raw_frame
-from duologue.protocols.openai.decoding import UNREADABLE, EventDecoder, UnknownEvent, UnreadableFrame
+from duologue.protocols.openai.decoding import UNREADABLE, EventDecoder, UnreadableFrame
 from duologue.protocols.openai.dialect import Dialect
 from duologue.protocols.openai.dialects import OPENAI
-from duologue.protocols.openai.errors import classify, is_nothing_to_cancel, with_text
+from duologue.protocols.openai.errors import classify, is_nothing_to_cancel
 from duologue.protocols.openai.expiry import Expiry
 from duologue.protocols.openai.memory import SentMessages
-from duologue.protocols.openai.reading import READERS, WORDS, with_aliases
+from duologue.protocols.openai.reading import READERS, WORDS, raw_message, read_error, undecodable, with_aliases
 from duologue.protocols.openai.repeated_audio import LONG, AudioShape
-from duologue.protocols.openai.responses import read_error_detail, read_response
+from duologue.protocols.openai.responses import read_response
 from duologue.protocols.openai.running import RunningResponses
 from duologue.protocols.openai.session_reading import may_answer, read_session, with_rate
 from duologue.protocols.openai.told_items import ToldItems
@@ -86,6 +85,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._session: JsonObject = {}
         self._early: deque[ServerMessage] = deque(maxlen=_MOST_EARLY)
         self._last_error: ErrorDetail | None = None
+        self._error_was_last = False  # and no event of another kind came since, deltas apart
         self._output_audio = PCM16_24K
         self._audio_shape = AudioShape(_decode)
         self._bare_pcm = bare_pcm(dialect)
@@ -119,7 +119,9 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         if type(message) is m.InputAudioAppend:
             self._out.append(encode_append(message))
         elif isinstance(message, m.RawClientMessage):
-            self._out.append(raw_frame(message))
+            self._out.append(raw_frame(message, self._dialect))
+            if isinstance(message.data, dict):
+                self._sent.note({"event_id": message.id, **message.data}, message)
         else:
             self._send_events(message)
 
@@ -134,7 +136,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             if begins_response(event):
                 self._running.requested(event)
         if isinstance(message, m.ResponseCancel):
-            self._running.cancel(message.response_id)
+            self._running.cancel(message)
         self._out += frames
         self._acknowledgements.sent(message)
 
@@ -181,9 +183,10 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             try:
                 event = _decoder.decode_leniently(frame)
             except UnreadableFrame as error:
-                return self._up([_undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
+                return self._up([undecodable(f"A frame of {len(frame)} bytes is no JSON object: {error}")])
         if self._gated and self._is_gated(event):
             return []
+        self._error_was_last = False
         kind = type(event)
         messages: list[ServerMessage]
         if kind in _AUDIO_DELTAS:
@@ -193,7 +196,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         elif (reader := READERS.get(kind)) is not None:
             messages = reader(event)
         else:
-            messages = [_raw(event, frame)]
+            messages = [raw_message(event, frame)]
         return messages if self.state is _OPEN else self._up(messages)
 
     def _up(self, messages: list[ServerMessage]) -> list[ServerMessage]:
@@ -210,7 +213,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         try:
             audio = decode_base64(event.delta)
         except ValueError:
-            return [_undecodable("The audio of a delta is no base64.", event.event_id)]
+            return [undecodable("The audio of a delta is no base64.", event.event_id)]
         message = m.OutputAudioDelta(
             id=event.event_id,
             response_id=event.response_id,
@@ -297,22 +300,27 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._output_audio = options.output_audio or PCM16_24K
 
     def _error(self, event: wire.Error) -> list[ServerMessage]:
-        beside = {"message": event.message, "code": event.code}
-        error = read_error_detail(event.error) or read_error_detail(beside) or ErrorDetail(message="")
-        if error.code is None and isinstance(event.code, str | int):
-            error = replace(error, code=str(event.code))
-        error = with_text(error)
-        event_id = as_text(as_object(event.error).get("event_id"))
+        error, event_id = read_error(event)
         if is_nothing_to_cancel(error):
             return []
-        self._last_error = error
+        self._last_error, self._error_was_last = error, True
         if self.state is ProtocolState.OPENING:
             self.state = ProtocolState.CLOSED
             return [m.ErrorReported(id=event.event_id, kind=classify(error), error=error)]
-        if event_id is not None:
-            self._running.refused(event_id)
+        self._running.refused(event_id)
         cause_id, cause = self._sent.cause(event_id)
         return [m.ErrorReported(id=event.event_id, kind=classify(error), error=error, cause_id=cause_id, cause=cause)]
+
+    # --- the user's turn ---
+
+    def _speech_started(self, event: wire.SpeechStarted) -> list[ServerMessage]:
+        self._running.user_began()
+        return READERS[type(event)](event)
+
+    def _audio_committed(self, event: wire.AudioCommitted) -> list[ServerMessage]:
+        if answers_speech(self._writer.options):
+            self._running.user_ended()
+        return READERS[type(event)](event)
 
     # --- items and responses ---
 
@@ -338,6 +346,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         fields = self._read_response(event)
         fields["usage"] = fields["usage"] or read_usage(event.usage)
         done = self._running.done(fields)
+        if done is None:
+            return []
         return [*([] if done.out_of_band else self._items.missing(event.event_id, done.items)), done]
 
     # --- the end ---
@@ -346,7 +356,12 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         opening = not self._confirmed_once
         self.state = ProtocolState.CLOSED
         end = session_end(
-            how, self._dialect.provider, opening=opening, expired=self._expiry.over, error=self._last_error
+            how,
+            self._dialect.provider,
+            opening=opening,
+            expired=self._expiry.over,
+            error=self._last_error,
+            was_last=self._error_was_last,
         )
         return [*self._running.lost()], end
 
@@ -374,6 +389,8 @@ def _own_readers(late_audio_done: bool) -> dict[type[Any], OwnReader]:
         wire.SessionUpdated: own._session_updated,
         wire.SessionFinished: own._session_finished,
         wire.Error: own._error,
+        wire.SpeechStarted: own._speech_started,
+        wire.AudioCommitted: own._audio_committed,
         wire.ItemAdded: lambda protocol, event: protocol._items.added(event),
         wire.ItemCreated: lambda protocol, event: protocol._items.added(event),
         wire.ItemDone: lambda protocol, event: protocol._items.done(event),
@@ -387,12 +404,3 @@ def _own_readers(late_audio_done: bool) -> dict[type[Any], OwnReader]:
         readers[wire.ContentPartDone] = lambda protocol, event: protocol._late_audio.part_done(event)
         readers[wire.AudioDone] = lambda protocol, event: protocol._late_audio.audio_done(event)
     return with_aliases(readers)
-
-
-def _undecodable(text: str, event_id: str | None = None) -> m.ErrorReported:
-    return m.ErrorReported(id=event_id, kind="undecodable", error=ErrorDetail(message=text))
-
-
-def _raw(event: UnknownEvent, frame: Frame) -> m.RawServerMessage:
-    data = frame.encode() if isinstance(frame, str) else bytes(frame)
-    return m.RawServerMessage(id=event.event_id, event_type=event.event_type, data=msgspec.Raw(data))

@@ -9,7 +9,7 @@ import msgspec
 import pybase64
 
 from duologue import messages as m
-from duologue.errors import InvalidInput, UnsupportedOperation
+from duologue.errors import InvalidAudio, InvalidInput, UnsupportedOperation
 from duologue.formats import PCM16_24K, silence_of
 from duologue.items import McpApprovalResponse
 from duologue.messages.base import ClientMessage
@@ -25,6 +25,9 @@ from duologue.protocols.openai.session_writing import write_session
 _DEFAULT_SILENCE_MS = 500
 _LONGEST_WAIT_MS = {"low": 8_000, "medium": 4_000, "auto": 4_000, "high": 2_000}
 _MARGIN_MS = 500
+
+_LONGEST_AUDIO = 15 * 2**20  # characters of base64 in one ``input_audio_buffer.append``: OpenAI's limit
+_LONGEST_FRAME = 32 * 2**20  # characters; below what may wait in a connection that is not congested
 
 _SAY = "Say exactly the following, word for word, and nothing before or after it:\n\n"
 
@@ -217,31 +220,44 @@ def encode_event(event: JsonObject) -> str:
         InvalidInput: It holds what JSON cannot.
     """
     try:
-        return _encode(event).decode()
+        frame = _encode(event).decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"{event.get('type', 'The event')} cannot be written as JSON: {error}") from error
+    if len(frame) > _LONGEST_FRAME:
+        name = event.get("type", "The event")
+        raise InvalidInput(f"{name} has {len(frame):,} characters, and servers take far less. Nothing was sent.")
+    return frame
 
 
 def encode_append(message: m.InputAudioAppend) -> bytes:
-    """The frame for audio; this is the hot path, so that it is put together from pieces."""
+    """The frame for audio; this is the hot path, so that it is put together from pieces.
+
+    Raises:
+        InvalidAudio: It is more than servers take at once.
+    """
     audio = pybase64.b64encode(message.audio)
+    if len(audio) > _LONGEST_AUDIO:
+        raise InvalidAudio(
+            f"{len(message.audio):,} bytes of audio are too much for one message. Send it in pieces: 20 to 100 ms each "
+            "is what servers like. Nothing was sent."
+        )
     if message.id is None:
         return b'{"type":"input_audio_buffer.append","audio":"' + audio + b'"}'
     event_id = _encode(message.id)
     return b"".join((b'{"type":"input_audio_buffer.append","event_id":', event_id, b',"audio":"', audio, b'"}'))
 
 
-def raw_frame(message: m.RawClientMessage) -> bytes | str:
+def raw_frame(message: m.RawClientMessage, dialect: Dialect) -> str:
     """The frame that the application wants.
 
     Raises:
-        InvalidInput: There is none, or two, or it is no JSON.
+        InvalidInput: There is none, or two, or it is an object that JSON does not know.
+        UnsupportedOperation: It is a binary one.
     """
     if (message.data is None) == (message.binary is None):
         raise InvalidInput("A RawClientMessage has either data or binary.")
-    if message.binary is not None:
-        return message.binary
-    assert message.data is not None
+    if message.data is None:
+        raise UnsupportedOperation("binary frames", dialect.provider, "What goes over this wire is text: give data.")
     if isinstance(message.data, str):
         return message.data
     event = message.data

@@ -10,14 +10,16 @@ _ACTIVE_CODES = frozenset({"conversation_already_has_active_response"})
 _NOT_ACTIVE_CODES = frozenset({"response_cancel_not_active"})
 _EXPIRED_CODES = frozenset({"session_expired"})
 _RATE_CODES = frozenset({"rate_limit_exceeded", "insufficient_quota", "session_limit_reached"})
-_RETRYABLE_TYPES = frozenset({"server_error", "session_limit_reached"})
+_RATE_TYPES = frozenset({"rate_limit_error", "rate_limit_exceeded", "session_limit_reached"})
+_RETRYABLE = frozenset({"server_error", "rate_limit_exceeded", "session_expired"})
+_ENDING = frozenset({"rate_limited", "server", "other"})
 
 
 def classify(error: ErrorDetail) -> str:
     """The kind of an error, for `ErrorReported.kind`. Servers without codes are known by what they say."""
     if error.code in _ACTIVE_CODES or "already has an active response" in error.message.lower():
         return "response_active"
-    if error.code in _RATE_CODES or error.type in ("rate_limit_error", "rate_limit_exceeded", "session_limit_reached"):
+    if error.code in _RATE_CODES or error.type in _RATE_TYPES:
         return "rate_limited"
     if error.type == "server_error" or error.code == "server_error":
         return "server"
@@ -38,7 +40,7 @@ def is_nothing_to_cancel(error: ErrorDetail) -> bool:
     if error.code in _NOT_ACTIVE_CODES:
         return True
     said = error.message.lower()
-    return "no active response" in said or ("cancel" in said and "not active" in said)
+    return "no active response" in said or ("cancel" in said and "response not active" in said)
 
 
 def is_expiry(error: ErrorDetail) -> bool:
@@ -49,4 +51,9 @@ def is_expiry(error: ErrorDetail) -> bool:
 
 def is_retryable(error: ErrorDetail) -> bool:
     """Whether a new session may work as things are."""
-    return error.type in _RETRYABLE_TYPES or error.code in ("server_error", "rate_limit_exceeded", "session_expired")
+    return error.code in _RETRYABLE or error.type in _RETRYABLE | _RATE_TYPES
+
+
+def may_end_session(error: ErrorDetail) -> bool:
+    """Whether it may be why the provider hangs up. What a client asked for wrongly is not."""
+    return classify(error) in _ENDING

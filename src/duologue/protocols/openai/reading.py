@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import msgspec
+from msgspec.structs import replace
+
 from duologue import messages as m
 from duologue.items import FunctionResult, Item, MessageItem
 from duologue.messages.base import ServerMessage
-from duologue.protocols.json_values import as_float, as_int, as_objects, as_text
+from duologue.protocols.json_values import as_float, as_int, as_object, as_objects, as_text
 from duologue.protocols.openai import server_events as wire
 from duologue.protocols.openai.beta_names import ALIASES
+from duologue.protocols.openai.decoding import UnknownEvent
+from duologue.protocols.openai.errors import with_text
 from duologue.protocols.openai.items import read_item, read_part
 from duologue.protocols.openai.responses import read_error_detail
 from duologue.protocols.openai.usage import read_logprobs, read_usage
+from duologue.transports.base import Frame
 
 Reader = Callable[[Any], list[ServerMessage]]
 Meaning = TypeVar("Meaning")
@@ -229,6 +235,26 @@ def with_aliases(meanings: dict[type[wire.ServerEvent], Meaning]) -> dict[type[A
     """What the events mean, by every dialect's names."""
     aliased = {alias: meanings[event] for alias, event in ALIASES.items() if event in meanings}
     return {**meanings, **aliased}
+
+
+def read_error(event: wire.Error) -> tuple[m.ErrorDetail, str | None]:
+    """What an ``error`` says, and the id of the client's event that it is about, if it names one."""
+    beside = {"message": event.message, "code": event.code}
+    error = read_error_detail(event.error) or read_error_detail(beside) or m.ErrorDetail(message="")
+    if error.code is None and isinstance(event.code, str | int):
+        error = replace(error, code=str(event.code))
+    return with_text(error), as_text(as_object(event.error).get("event_id"))
+
+
+def undecodable(text: str, event_id: str | None = None) -> m.ErrorReported:
+    """The message for what cannot be read."""
+    return m.ErrorReported(id=event_id, kind="undecodable", error=m.ErrorDetail(message=text))
+
+
+def raw_message(event: UnknownEvent, frame: Frame) -> m.RawServerMessage:
+    """The message for an event that the wire's documents do not know."""
+    data = frame.encode() if isinstance(frame, str) else bytes(frame)
+    return m.RawServerMessage(id=event.event_id, event_type=event.event_type, data=msgspec.Raw(data))
 
 
 READERS = with_aliases(_READERS)

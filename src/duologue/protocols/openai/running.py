@@ -17,10 +17,11 @@ _REMEMBERED = 64
 
 
 class _Request:
-    __slots__ = ("cancelled", "out_of_band")
+    __slots__ = ("cancelled", "is_tagged", "out_of_band")
 
-    def __init__(self, out_of_band: bool) -> None:
+    def __init__(self, *, out_of_band: bool, is_tagged: bool) -> None:
         self.out_of_band = out_of_band
+        self.is_tagged = is_tagged
         self.cancelled = False
 
 
@@ -33,7 +34,7 @@ class RunningResponses:
 
     Args:
         tags: Whether the wire carries metadata: then requests are tagged, and a response is known to be the answer
-            to one of them. Else the oldest request is taken to be answered first.
+            to one of them. Of requests without a tag, the oldest is taken to be answered first.
     """
 
     def __init__(self, *, tags: bool) -> None:
@@ -42,6 +43,10 @@ class RunningResponses:
         self._tags = tags
         self._requests: dict[str, _Request] = {}
         self._running: dict[str, m.ResponseCreated] = {}
+        self._cancels: dict[str, list[str]] = {}  # cancellation → what it gated
+        self._answer_due = False  # the server is about to answer what the user said
+        self._due_is_cancelled = False
+        self._ended: dict[str, None] = {}  # the latest responses that have
         self._count = 0
 
     def tag(self, event: JsonObject) -> None:
@@ -57,14 +62,30 @@ class RunningResponses:
     def requested(self, event: JsonObject) -> None:
         """A ``response.create`` was sent."""
         self._count += 1
-        out_of_band = as_object(event.get("response")).get("conversation") == "none"
-        self._requests[as_text(event.get("event_id")) or f"#{self._count}"] = _Request(out_of_band)
+        response = as_object(event.get("response"))
+        request = _Request(
+            out_of_band=response.get("conversation") == "none",
+            is_tagged=REQUEST_TAG in as_object(response.get("metadata")),
+        )
+        self._requests[as_text(event.get("event_id")) or f"#{self._count}"] = request
         while len(self._requests) > _REMEMBERED:
             del self._requests[next(iter(self._requests))]
 
-    def refused(self, event_id: str) -> None:
-        """What was sent with that id was refused."""
+    def refused(self, event_id: str | None) -> None:
+        """What was sent with that id was refused. Where the server does not say what, it may be the oldest request."""
+        if event_id is None:
+            self._requests.pop(self._oldest_untagged() or "", None)
+            return
         self._requests.pop(event_id, None)
+        self.gated.difference_update(self._cancels.pop(event_id, ()))
+
+    def user_began(self) -> None:
+        """The user speaks: what was said before is not answered any more."""
+        self._answer_due = self._due_is_cancelled = False
+
+    def user_ended(self) -> None:
+        """The server has found the end of what the user said, and answers it by itself."""
+        self._answer_due = True
 
     def created(self, fields: dict[str, Any]) -> tuple[m.ResponseCreated, bool]:
         """A response has begun: the message for it, and whether it is to be cancelled at once.
@@ -75,35 +96,50 @@ class RunningResponses:
         request = self._answered(fields)
         message = m.ResponseCreated(**fields)
         self._running[message.response_id] = message
+        self._ended.pop(message.response_id, None)  # some servers number them anew
         if message.output_audio is not None:
             self.formats[message.response_id] = message.output_audio
         while len(self._running) > _REMEMBERED:
             self._forget(next(iter(self._running)))
         cancelled = request is not None and request.cancelled
+        if request is None and not message.out_of_band:
+            cancelled = self._due_is_cancelled
+            self._answer_due = self._due_is_cancelled = False
         if cancelled:
             self.gated.add(message.response_id)
         return message, cancelled
 
-    def done(self, fields: dict[str, Any]) -> m.ResponseDone:
-        """A response has ended: the message for it."""
+    def done(self, fields: dict[str, Any]) -> m.ResponseDone | None:
+        """A response has ended: the message for it; None if that was told before."""
+        response_id = fields["response_id"]
+        if response_id in self._ended:
+            return None
+        self._ended[response_id] = None
+        while len(self._ended) > _REMEMBERED:
+            del self._ended[next(iter(self._ended))]
         self._untag(fields)
-        begun = self._running.get(fields["response_id"])
+        begun = self._running.get(response_id)
         if begun is not None:
             fields["out_of_band"] = begun.out_of_band
-        self._forget(fields["response_id"])
+        self._forget(response_id)
         return m.ResponseDone(**fields)
 
-    def cancel(self, response_id: str | None) -> None:
+    def cancel(self, message: m.ResponseCancel) -> None:
         """A cancellation was sent; without an id it means the active response, or else the one that is to come."""
-        if response_id is not None:
-            if response_id in self._running:
-                self.gated.add(response_id)
-            return
-        active = [running.response_id for running in self._running.values() if not running.out_of_band]
-        self.gated.update(active)
-        if not active:
+        running = self._running.values()
+        if message.response_id is not None:
+            meant = [begun.response_id for begun in running if begun.response_id == message.response_id]
+        else:
+            meant = [begun.response_id for begun in running if not begun.out_of_band]
+        self.gated.update(meant)
+        if meant and message.id is not None:
+            self._cancels[message.id] = meant
+            while len(self._cancels) > _REMEMBERED:
+                del self._cancels[next(iter(self._cancels))]
+        elif message.response_id is None and not meant:
             for request in self._requests.values():
                 request.cancelled = request.cancelled or not request.out_of_band
+            self._due_is_cancelled = self._answer_due
 
     def is_out_of_band(self, response_id: str) -> bool:
         """Whether a response that runs is no part of the conversation."""
@@ -131,9 +167,10 @@ class RunningResponses:
             if request is not None:
                 fields["out_of_band"] = request.out_of_band
             return request
-        if self._tags or not self._requests:
-            return None
-        return self._requests.pop(next(iter(self._requests)))
+        return self._requests.pop(self._oldest_untagged() or "", None)
+
+    def _oldest_untagged(self) -> str | None:
+        return next((event_id for event_id, request in self._requests.items() if not request.is_tagged), None)
 
     @staticmethod
     def _untag(fields: dict[str, Any]) -> str | None:
