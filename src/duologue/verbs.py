@@ -54,7 +54,10 @@ class Verbs(ABC, Generic[Sent]):
         return self._submit(request or m.ResponseCreate())
 
     def interrupt(self) -> Sent:
-        """Stop the answer: its generation, and its playback (an `Interrupted` follows if anything was unheard)."""
+        """Stop the answer, even one that has not begun: its generation, and its playback.
+
+        An `Interrupted` follows if anything was unheard.
+        """
         return self._submit(m.OutputAudioClear())
 
     def say(self, text: str) -> Sent:

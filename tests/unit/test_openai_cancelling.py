@@ -114,6 +114,15 @@ def test_that_a_response_ends_once() -> None:
     assert len(end(protocol)) == 1
 
 
+@pytest.mark.parametrize("status", [{}, {"status": ""}, {"status": None}, {"status": 5}])
+def test_that_what_has_ended_without_saying_how_is_completed(status: dict[str, Any]) -> None:
+    protocol = opened()
+    begin(protocol)
+    [done] = protocol.receive(frame("response.done", response={"id": "r1", "output": [], **status}))
+    assert isinstance(done, m.ResponseDone)
+    assert done.status == "completed"
+
+
 @pytest.mark.parametrize(
     ("raw", "cause_id"),
     [

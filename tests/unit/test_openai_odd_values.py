@@ -43,6 +43,7 @@ def _retrieved(item: m.Item) -> m.ItemRetrieved:
     return m.ItemRetrieved(id="event_1", item=item)
 
 
+_ENDED = m.ResponseDone(id="event_1", response_id="", status="completed")
 NOTHING_SAID = "The server reports an error without saying which."
 ODD: list[tuple[str, str, dict[str, Any], ServerMessage]] = [
     # --- values of another type than documented ---
@@ -75,9 +76,9 @@ ODD: list[tuple[str, str, dict[str, Any], ServerMessage]] = [
         {"response": _response(metadata={"a": 1, "b": "c"})},
         _done(metadata={"b": "c"}),
     ),
-    ("a response without an id", "response.done", {"response": {}}, m.ResponseDone(id="event_1", response_id="")),
-    ("no response", "response.done", {}, m.ResponseDone(id="event_1", response_id="")),
-    ("null as the response", "response.done", {"response": None}, m.ResponseDone(id="event_1", response_id="")),
+    ("a response without an id", "response.done", {"response": {}}, _ENDED),
+    ("no response", "response.done", {}, _ENDED),
+    ("null as the response", "response.done", {"response": None}, _ENDED),
     (
         "numbers as text",
         "input_audio_buffer.speech_started",

@@ -10,7 +10,7 @@ import pytest
 
 from duologue import messages as m
 from duologue.client import RealtimeClient
-from duologue.errors import CutOff, HungUp, InvalidInput, SessionClosed, UnsupportedOperation
+from duologue.errors import ConnectRefused, CutOff, HungUp, InvalidInput, SessionClosed, UnsupportedOperation
 from duologue.formats import PCM16_24K
 from duologue.options import OFF, NoiseReduction, SessionOptions, Transcription
 from duologue.providers import (
@@ -286,6 +286,26 @@ async def test_that_closing_a_client_ends_all_that_is_opening_and_only_once() ->
             with pytest.raises(InvalidInput, match="This client is closed"):
                 await opening
             assert not opening.cancelled()
+
+
+async def test_that_a_closed_client_tries_no_more() -> None:
+    fetched = asyncio.Event()
+
+    async def key() -> str:
+        fetched.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ConnectRefused("Not now.", provider="the vault", retryable=True)  # in place of the cancellation
+
+    client = OpenAIRealtimeClient("m", api_key=key, connection=SETTINGS)
+    opening = asyncio.ensure_future(_open(client))
+    await fetched.wait()
+    fetched.clear()
+    await client.aclose()
+    with pytest.raises(InvalidInput, match="This client is closed"):
+        await opening
+    assert not fetched.is_set()
 
 
 async def _open(client: RealtimeClient) -> object:

@@ -34,7 +34,7 @@ class Protocol(ABC, Generic[Sent, Received]):
     every call. In state `CLOSED` it has no more use for the connection, which is then hung up.
 
     Attributes:
-        state: Where it stands: `OPENING` at first.
+        state: Where it stands. Each sets it when it is made, to `OPENING`.
         tells_turns: Whether the wire itself tells when a turn is over, so that a `TurnDone` comes from here.
     """
 

@@ -140,6 +140,7 @@ class WebSocketRealtimeClient(ProviderClient, Generic[D]):
         options = self.completed(options)
 
         async def attempt() -> Link:
+            self._check_open()
             return await self._attempt(url, options, dropped)
 
         # Closing the client cancels what is being opened, as a timeout would: without a task of its own.

@@ -178,7 +178,7 @@ def unreachable(goal: str, timeout: float | None, error: OSError) -> ConnectFail
             return ConnectFailed(f"{goal} did not answer {within}.", retryable=True)
         case ssl.SSLCertVerificationError():
             return ConnectFailed(
-                f"The certificate of {goal} is not trusted: {error.verify_message}. "
+                f"The certificate of {goal} is not trusted: {error.verify_message.rstrip('.')}. "
                 "If it comes from an authority of your own, pass an ssl_context or set SSL_CERT_FILE.",
                 retryable=False,
             )

@@ -311,14 +311,10 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         cause_id, cause = self._sent.cause(event_id)
         return [m.ErrorReported(id=event.event_id, kind=classify(error), error=error, cause_id=cause_id, cause=cause)]
 
-    # --- the user's turn ---
-
-    def _speech_started(self, event: wire.SpeechStarted) -> list[ServerMessage]:
-        self._running.user_began()
-        return READERS[type(event)](event)
-
-    def _audio_committed(self, event: wire.AudioCommitted) -> list[ServerMessage]:
-        if answers_speech(self._writer.options):
+    def _user_turn(self, event: wire.SpeechStarted | wire.AudioCommitted) -> list[ServerMessage]:
+        if isinstance(event, wire.SpeechStarted):
+            self._running.user_began()
+        elif answers_speech(self._writer.options):
             self._running.user_ended()
         return READERS[type(event)](event)
 
@@ -345,6 +341,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
     def _response_done(self, event: wire.ResponseDone) -> list[ServerMessage]:
         fields = self._read_response(event)
         fields["usage"] = fields["usage"] or read_usage(event.usage)
+        if not as_text(event.response.get("status")):
+            fields["status"] = "completed"
         done = self._running.done(fields)
         if done is None:
             return []
@@ -355,15 +353,10 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
     def connection_lost(self, how: Closed) -> tuple[list[ServerMessage], SessionEnded]:
         opening = not self._confirmed_once
         self.state = ProtocolState.CLOSED
-        end = session_end(
-            how,
-            self._dialect.provider,
-            opening=opening,
-            expired=self._expiry.over,
-            error=self._last_error,
-            was_last=self._error_was_last,
+        error, was_last = self._last_error, self._error_was_last
+        return [*self._running.lost()], session_end(
+            how, self._dialect.provider, opening=opening, expired=self._expiry.over, error=error, was_last=was_last
         )
-        return [*self._running.lost()], end
 
     def deadline(self) -> float | None:
         if self.state is not ProtocolState.OPEN:
@@ -389,8 +382,8 @@ def _own_readers(late_audio_done: bool) -> dict[type[Any], OwnReader]:
         wire.SessionUpdated: own._session_updated,
         wire.SessionFinished: own._session_finished,
         wire.Error: own._error,
-        wire.SpeechStarted: own._speech_started,
-        wire.AudioCommitted: own._audio_committed,
+        wire.SpeechStarted: own._user_turn,
+        wire.AudioCommitted: own._user_turn,
         wire.ItemAdded: lambda protocol, event: protocol._items.added(event),
         wire.ItemCreated: lambda protocol, event: protocol._items.added(event),
         wire.ItemDone: lambda protocol, event: protocol._items.done(event),

@@ -112,7 +112,7 @@ class RunningResponses:
     def done(self, fields: dict[str, Any]) -> m.ResponseDone | None:
         """A response has ended: the message for it; None if that was told before."""
         response_id = fields["response_id"]
-        if response_id in self._ended:
+        if response_id and response_id in self._ended:
             return None
         self._ended[response_id] = None
         while len(self._ended) > _REMEMBERED:
