@@ -73,14 +73,58 @@ def test_that_a_request_without_room_for_a_tag_can_be_cancelled() -> None:
 
 
 @pytest.mark.parametrize("dialect", [XAI, QWEN])
-def test_that_a_request_that_was_refused_without_its_name_is_not_answered_by_another(dialect: Any) -> None:
+@pytest.mark.parametrize("spoke", [True, False])
+def test_that_a_request_that_may_have_been_refused_is_not_answered_after_the_next_words(
+    dialect: Any, spoke: bool
+) -> None:
     protocol = opened(dialect)
     said(protocol, m.ResponseCreate(id="a"))
     said(protocol, m.ResponseCancel(id="b"))
     protocol.receive(frame("error", error={"type": "invalid_request_error", "message": "No."}))
-    begin(protocol)  # the user's next turn
+    if spoke:
+        protocol.receive(SPEECH)
+        protocol.receive(COMMITTED)
+    begin(protocol)
+    assert sent(protocol) == ([] if spoke else [CANCEL])
+    assert len(words(protocol)) == (1 if spoke else 0)
+
+
+@pytest.mark.parametrize("dialect", [OPENAI, XAI, QWEN])
+def test_that_what_is_asked_for_after_a_cancellation_is_answered(dialect: Any) -> None:
+    protocol = opened(dialect)
+    protocol.receive(COMMITTED)
+    said(protocol, m.ResponseCancel(id="a"))
+    [event] = said(protocol, m.ResponseCreate(id="b"))
+    begin(protocol)
+    assert sent(protocol) == [CANCEL]
+    end(protocol)
+    begin(protocol, "r2", metadata=event.get("response", {}).get("metadata"))
     assert sent(protocol) == []
-    assert len(words(protocol)) == 1
+    assert len(words(protocol, "r2")) == 1
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_that_the_server_answers_no_commit_of_the_application(refused: bool) -> None:
+    protocol = opened()
+    said(protocol, m.InputAudioCommit(id="c"))
+    if refused:
+        protocol.receive(frame("error", error={"type": "invalid_request_error", "message": "No.", "event_id": "c"}))
+    protocol.receive(COMMITTED)
+    said(protocol, m.ResponseCancel(id="a"))
+    begin(protocol)
+    assert sent(protocol) == ([CANCEL] if refused else [])
+
+
+def test_that_the_server_s_own_answer_is_over_when_another_has_begun() -> None:
+    protocol = opened()
+    protocol.receive(COMMITTED)
+    [event] = said(protocol, m.ResponseCreate(id="a"))
+    said(protocol, m.ResponseCancel(id="b"))
+    begin(protocol, metadata=event["response"]["metadata"])
+    assert sent(protocol) == [CANCEL]
+    end(protocol)
+    begin(protocol, "r2")
+    assert sent(protocol) == []
 
 
 def test_that_a_cancellation_that_was_refused_stops_nothing() -> None:
@@ -98,6 +142,7 @@ def test_that_a_cancellation_that_was_refused_stops_nothing() -> None:
     [
         ("Cancellation failed: no active response found.", True),
         ("Cancel failed: response not active.", True),
+        ("Cannot cancel: the response is not active.", True),
         ("The user cancelled: the subscription is not active.", False),
     ],
 )

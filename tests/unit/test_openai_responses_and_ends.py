@@ -165,6 +165,13 @@ def test_that_the_end_has_the_code_of_the_error_that_came_with_it(
     assert end.last_error is not None
 
 
+def test_that_a_line_that_broke_has_no_code() -> None:
+    protocol = opened()
+    protocol.receive(frame("error", error=QUOTA))
+    _, end = protocol.connection_lost(Closed(error="reset by peer"))
+    assert (type(end), end.code, end.retryable) == (CutOff, None, True)
+
+
 def test_that_a_close_says_goodbye_where_there_is_one() -> None:
     protocol = opened(QWEN)
     protocol.close()

@@ -201,10 +201,18 @@ async def test_a_refusal_in_band_that_has_only_a_type(kind: str, retryable: bool
 
 
 @pytest.mark.parametrize(
-    ("code", "retryable", "hint"),
-    [("insufficient_quota", False, "no credit left"), ("rate_limit_exceeded", True, "Wait a little")],
+    ("close", "code", "retryable", "hint"),
+    [
+        (1000, "insufficient_quota", False, "no credit left"),
+        (1011, "insufficient_quota", False, "no credit left"),
+        (1012, "insufficient_quota", True, "restarts"),
+        (None, "insufficient_quota", True, "Open a new session"),
+        (1000, "invalid_api_key", False, "OPENAI_API_KEY"),
+        (1000, "rate_limit_exceeded", True, "Open a new one"),
+        (1000, "not_found", True, "Open a new one"),  # an item, perhaps
+        (1008, "rate_limit_exceeded", False, "check the key"),
+    ],
 )
-@pytest.mark.parametrize("close", [1000, 1011, None])
 async def test_an_error_that_ends_a_session(close: int | None, code: str, retryable: bool, hint: str) -> None:
     async with realtime_server(leave(close, error=code, type="tokens")) as server:
         session = await LOGINS["bearer"](server.url()).create_session()
@@ -213,7 +221,7 @@ async def test_an_error_that_ends_a_session(close: int | None, code: str, retrya
                 pass
         await session.aclose()
     end = raised.value
-    assert (end.code, end.retryable) == (code, retryable)
+    assert (end.code, end.retryable) == (code if close else None, retryable)
     assert hint in end.hint
 
 

@@ -17,7 +17,7 @@ from duologue.errors import (
 )
 from duologue.formats import PCM16_16K, PCM16_24K
 from duologue.link import FunctionInvoker
-from duologue.messages.base import ServerMessage, set_meta
+from duologue.messages.base import ClientMessage, ServerMessage, set_meta
 from duologue.options import SessionOptions
 from duologue.runtime import SessionLayer, wrap_sessions
 from duologue.session import RealtimeSession
@@ -278,6 +278,30 @@ async def test_that_the_answer_to_a_turn_waits_for_the_one_before() -> None:
         client.link.push(m.ResponseCreated(response_id="r2"), m.ResponseDone(response_id="r2", status="completed"))
         await session.send(m.UserTurnEnd(id="t"))
         assert client.link.written[2:] == [m.UserTurnEnd(id="t")]  # nothing runs: as the wire has it
+
+
+async def test_that_the_answer_to_a_turn_waits_for_one_that_is_on_its_way() -> None:
+    client = WireClient()
+    async with client.create_session() as session:
+        first = await session.send(m.UserTurnEnd())
+        await session.respond()
+        second = await session.send(m.UserTurnEnd())
+        kinds = [type(message) for message in client.link.written]
+        assert kinds == [m.UserTurnEnd, m.ResponseCreate, m.UserTurnEnd]
+        assert client.link.written[2] == m.UserTurnEnd(id=second, respond=False)
+        assert first != second
+
+
+async def test_that_a_turn_that_cannot_be_marked_awaits_no_answer() -> None:
+    class Refuses(WireLink):
+        def _write(self, message: ClientMessage) -> None:
+            raise UnsupportedOperation("turns", "wire")
+
+    link = Refuses(SessionOptions(), EVERYTHING)
+    with pytest.raises(UnsupportedOperation):
+        await link.send(m.UserTurnEnd(id="t"))
+    assert not link._sequencer.awaits_response
+    await link.aclose()
 
 
 @pytest.mark.parametrize("picture", [{}, {"data": b"png", "url": "https://host.example/a.png"}])

@@ -168,6 +168,7 @@ def test_that_an_error_of_something_else_changes_nothing(cause: str | None, kind
         ((m.UserTurnEnd(id="t", respond=False),), False),
         ((m.UserTurnEnd(id="t"), began("r1")), False),
         ((m.UserTurnEnd(id="t"), refused("t", "invalid_request")), False),
+        ((m.UserTurnEnd(id="t"), refused("other", "invalid_request")), True),
     ],
 )
 def test_when_a_response_is_on_its_way(steps: tuple[ServerMessage | ClientMessage, ...], awaits: bool) -> None:

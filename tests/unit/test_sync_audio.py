@@ -178,13 +178,15 @@ def test_that_closing_does_not_wait_for_a_provider_that_takes_nothing(slow: tupl
 
 
 def test_that_closing_does_not_wait_for_a_layer_that_never_comes_back(
-    client: WireClient, monkeypatch: pytest.MonkeyPatch
+    client: WireClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(audio_sender, "_PATIENCE", 0.01)
     given_up: list[str | None] = []
 
     class Stuck(SessionLayer):
         async def send(self, message: ClientMessage) -> str:
+            if self._over:
+                return await self.inner.send(message)
             never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             try:
                 return await never
@@ -196,6 +198,10 @@ def test_that_closing_does_not_wait_for_a_layer_that_never_comes_back(
     sent = [session.send_audio(CHUNK), session.send_audio(CHUNK)]
     session.close()
     assert sorted(map(str, given_up)) == sorted(sent)
+    (record,) = caplog.records
+    assert "audio was not sent" in record.getMessage()
+    with pytest.raises(SessionClosed):
+        session.send(m.InputAudioCommit())  # it does not wait for what was given up
 
 
 def test_that_the_end_of_the_session_is_raised_by_whatever_is_sent_next(slow: tuple[Session, ScriptedLink]) -> None:

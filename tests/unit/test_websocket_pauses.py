@@ -11,6 +11,7 @@ from aiofastnet import openssl_compat
 
 from duologue.transports import Closed, Frame, websocket, websockets_transport
 from duologue.transports.connection import WebSocketTransport
+from duologue.transports.limits import WebSocketLimits
 from websocket_receiver import Connect, Receiver, opened
 from websocket_servers import TEXT, Peer, close_frame, frame, raw_server
 
@@ -97,10 +98,41 @@ async def test_that_nothing_is_held_back_after_a_pause(
         await peer.at_end()
 
     async with raw_server(behave, server_tls) as server:
-        transport = await connect(server.url, ssl_context=client_tls)
+        # The goodbye is answered at once, not only when patience ends.
+        limits = WebSocketLimits(close_timeout=60) if end == "a goodbye" else None
+        transport = await connect(server.url, ssl_context=client_tls, limits=limits)
         async with opened(transport, Pausing(transport)) as receiver:
             go.set()
             assert await receiver.got(count) == [payload.decode() for payload in payloads]
             if how is not None:
                 assert await receiver.end() == how
     assert faults == []
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_that_who_closes_while_paused_is_told_the_end(
+    secure: bool, connect: Connect, authority: trustme.CA
+) -> None:
+    server_tls, client_tls = contexts(authority, ssl.TLSVersion.TLSv1_3) if secure else (None, None)
+
+    async def behave(peer: Peer) -> None:
+        await peer.accept()
+        peer.send(frame(TEXT, b"a" * 1000) * 10)
+        await peer.writer.drain()
+        peer.writer.close()
+        await peer.at_end()
+
+    class Stopping(Receiver):
+        def frame_received(self, frame: Frame) -> None:
+            super().frame_received(frame)
+            transport.pause_reading()
+
+    async with raw_server(behave, server_tls) as server:
+        transport = await connect(server.url, ssl_context=client_tls)
+        receiver = Stopping()
+        transport.start(receiver)
+        await receiver.got(1)
+        await asyncio.sleep(0.05)  # the cut may have come, or not
+        await transport.aclose()
+        await receiver.end()
+        assert len(receiver.frames) == 1

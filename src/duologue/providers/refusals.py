@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from duologue.content import ErrorDetail
-from duologue.errors import ConnectRefused, CutOff, HungUp, SessionClosed, SessionEnded, SessionFailed
+from duologue.errors import ConnectRefused, HungUp, SessionClosed, SessionEnded, SessionFailed
 from duologue.providers.masking import masked
 from duologue.secret import Secret
 from duologue.transports.handshake import ConnectFailed, HandshakeRefused
@@ -56,6 +56,8 @@ _STATUSES: dict[int, Reason] = {
     505: "other",
 }
 _MAY_PASS: frozenset[Reason] = frozenset({"rate", "server"})
+_OF_THE_ACCOUNT: frozenset[Reason] = frozenset({"key", "credit"})
+_MAINTENANCE = frozenset({1001, 1012, 1013})  # close codes that say that it is not the client's doing
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,9 +183,9 @@ class Explainer:
     def ended(self, end: SessionEnded, secrets: Iterable[Secret] = ()) -> SessionEnded:
         """What it means that a session ended that had begun."""
         shown = masked_end(end, secrets)
-        reason = _CODES.get((shown.code or "").lower()) if isinstance(shown, HungUp | CutOff) else None
-        if reason is not None:
-            shown.retryable, shown.hint = reason in _MAY_PASS, self._advice.on(reason)
+        reason = _CODES.get((shown.code or "").lower())
+        if isinstance(shown, HungUp) and reason in _OF_THE_ACCOUNT and shown.close_code not in _MAINTENANCE:
+            shown.retryable, shown.hint = False, self._advice.on(reason)
         return shown
 
 

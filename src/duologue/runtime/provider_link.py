@@ -171,7 +171,7 @@ class ProviderLink(Link):
                 self._clear_output(message)
             case m.ResponseCreate() | m.Say():
                 self._request(message)
-            case m.UserTurnEnd(respond=True) if self._sequencer.active and self._capabilities.explicit_response:
+            case m.UserTurnEnd(respond=True) if self._sequencer.is_busy and self._capabilities.explicit_response:
                 self._end_turn(message)
             case m.SessionUpdate(id=str(update_id)):
                 self._updates[update_id] = message.options  # before it is sent: the answer may come at once
@@ -183,7 +183,11 @@ class ProviderLink(Link):
             case _:
                 self._sequencer.sent(message)
                 self._push_all(self._turns.sent(message))  # before it is sent: the answer may come at once
-                self._write(message)
+                try:
+                    self._write(message)
+                except BaseException:
+                    self._sequencer.not_sent(message)
+                    raise
         self._note_waiting()
 
     def _request(self, request: m.ResponseCreate | m.Say) -> None:
@@ -195,7 +199,7 @@ class ProviderLink(Link):
                 raise
 
     def _end_turn(self, message: m.UserTurnEnd) -> None:
-        """The answer to a turn that ends while another is being given waits for its end, as all that is asked for."""
+        """The answer to a turn that ends while another is on its way waits for its end, as all that is asked for."""
         answer = m.ResponseCreate(id=f"{message.id}_response")
         requests = self._sequencer.request(answer)
         try:

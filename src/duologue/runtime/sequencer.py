@@ -70,7 +70,7 @@ class ResponseSequencer:
         self._speech_open = False  # the user is speaking
         self._answer_due: str | bool = False  # the server will answer what the user said: that item
         self._own_commits: set[str | None] = set()  # commits of the application on their way
-        self._turn_ended = False  # the application ended a turn, which the provider is about to answer
+        self._turn_ended: str | None = None  # by the application, and the provider is about to answer it
         self._results: set[str] = set()  # calls whose results the provider has not taken into the conversation yet
 
     @property
@@ -84,9 +84,14 @@ class ResponseSequencer:
         return self._active
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a request that goes out now would be refused, as far as is known."""
+        return self._active is not None or self._blocked or bool(self._requested) or self._turn_ended is not None
+
+    @property
     def awaits_response(self) -> bool:
         """Whether none runs, and one is on its way: it was asked for, or the server answers what the user said."""
-        return self._active is None and bool(self._requested or self._answer_due or self._turn_ended)
+        return self._active is None and bool(self._requested or self._answer_due or self._turn_ended is not None)
 
     @property
     def awaits_follow_up(self) -> bool:
@@ -129,9 +134,15 @@ class ResponseSequencer:
         if isinstance(message, m.InputAudioCommit):
             self._own_commits.add(message.id)
         elif isinstance(message, m.UserTurnEnd):
-            self._turn_ended = message.respond
+            self._turn_ended = message.id if message.respond else None
         elif isinstance(message, m.ItemCreate) and isinstance(message.item, m.FunctionResult):
             self._results.add(message.item.call_id)
+
+    def not_sent(self, message: ClientMessage) -> None:
+        """What was noted as sent could not be said on this wire."""
+        self._own_commits.discard(message.id)
+        if message.id == self._turn_ended:
+            self._turn_ended = None
 
     # --- up ---
 
@@ -167,7 +178,7 @@ class ResponseSequencer:
         return True, self._release()
 
     def _response_began(self, response_id: str) -> None:
-        self._active, self._blocked, self._answer_due, self._turn_ended = response_id, False, False, False
+        self._active, self._blocked, self._answer_due, self._turn_ended = response_id, False, False, None
         self._ours = bool(self._requested)
         self._waiting = [entry for entry in self._waiting if not entry.is_answered(self._results)]
         for entry in self._requested:
@@ -180,7 +191,8 @@ class ResponseSequencer:
 
     def _error(self, report: m.ErrorReported) -> tuple[bool, list[ClientMessage]]:
         self._own_commits.discard(report.cause_id)
-        self._turn_ended = False
+        if report.cause_id in (None, self._turn_ended):
+            self._turn_ended = None
         if report.kind == "response_active":
             return self._refused(report.cause_id)
         if report.cause_id is None:

@@ -97,7 +97,9 @@ class AudioSender:
             _, stuck = await asyncio.wait(tasks, timeout=_PATIENCE)  # in a layer, as the session takes nothing more
             for task in stuck:
                 task.cancel()
+                self._error = self._error or TimeoutError("A layer did not pass it on.")
             await asyncio.gather(*stuck, return_exceptions=True)
+        self._start()  # for those who came meanwhile: they are told of the end
         if self._error is not None:
             _log.warning("Some audio was not sent before the session was closed.", exc_info=self._error)
             self._error = None
@@ -114,13 +116,15 @@ class AudioSender:
             self._task = asyncio.get_running_loop().create_task(self._send_all())
 
     async def _send_all(self) -> None:
-        while self._waiting:
-            entry = self._waiting.popleft()
-            if isinstance(entry, asyncio.Future):
-                _pass(entry)
-            else:
-                await self._send(entry)
-        self._task = None  # first: a thread that adds something from here on calls `_start` ...
+        try:
+            while self._waiting:
+                entry = self._waiting.popleft()
+                if isinstance(entry, asyncio.Future):
+                    _pass(entry)
+                else:
+                    await self._send(entry)
+        finally:
+            self._task = None  # first: a thread that adds something from here on calls `_start` ...
         self._start()  # ... and this is for one that has just added it
 
     async def _send(self, message: m.InputAudioAppend) -> None:

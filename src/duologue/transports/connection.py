@@ -65,6 +65,7 @@ class WebSocketTransport(Delivery):
         if code not in _CODES_TO_SEND and not 3000 <= code <= 4999:
             raise InvalidInput(f"A WebSocket is not closed with code {code}; take 1000, or one of 3000 to 4999.")
         if self._over.is_set():
+            self._discard()
             return
         if self._ending is None:
             self._end(Closed(code=code, reason=reason), code, reason)

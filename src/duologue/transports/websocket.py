@@ -163,21 +163,28 @@ class PicowsTransport(WebSocketTransport):
         if not self._wire.is_close_frame_sent:
             self._send_close(code or WSCloseCode.OK.value, "")
         super()._close_received(code, reason)
+        self._watch(True)  # though reading is paused: TLS has a goodbye of its own, which is still to come
         self._wire.disconnect()
 
     def _read(self, wanted: bool) -> None:
         if self._socket.is_closing():
             return
         if self._read_ready is not None:
-            descriptor = self._socket.get_extra_info("socket").fileno()
-            if wanted:
-                self._loop.add_reader(descriptor, self._read_ready)
-            else:
-                self._loop.remove_reader(descriptor)
+            self._watch(wanted)
         elif wanted:
             self._socket.resume_reading()
         else:
             self._socket.pause_reading()
+
+    def _watch(self, wanted: bool) -> None:
+        """Have the event loop look at the socket of aiofastnet's TLS, or not."""
+        if self._read_ready is None or self._socket.is_closing():
+            return
+        descriptor = self._socket.get_extra_info("socket").fileno()
+        if wanted:
+            self._loop.add_reader(descriptor, self._read_ready)
+        else:
+            self._loop.remove_reader(descriptor)
 
     def _queued(self) -> int:
         return self._socket.get_write_buffer_size()

@@ -135,6 +135,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             self._sent.note(event, message)
             if begins_response(event):
                 self._running.requested(event)
+            elif event["type"] == "input_audio_buffer.commit":
+                self._running.commits(as_text(event.get("event_id")))
         if isinstance(message, m.ResponseCancel):
             self._running.cancel(message)
         self._out += frames
@@ -314,8 +316,8 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
     def _user_turn(self, event: wire.SpeechStarted | wire.AudioCommitted) -> list[ServerMessage]:
         if isinstance(event, wire.SpeechStarted):
             self._running.user_began()
-        elif answers_speech(self._writer.options):
-            self._running.user_ended()
+        else:
+            self._running.user_ended(is_answered=answers_speech(self._writer.options))
         return READERS[type(event)](event)
 
     # --- items and responses ---

@@ -27,7 +27,7 @@ def session_end(
     """
     close = describe_close(how)
     expired = expired or (error is not None and is_expiry(error)) or "expired" in how.reason.lower()
-    parting = error is not None and was_last and may_end_session(error)
+    parting = error is not None and was_last and how.by_peer and may_end_session(error)
     kind: type[SessionEnded] = HungUp if close.orderly and how.error is None else CutOff
     message = how.error or how.reason or ("The provider hung up." if kind is HungUp else "The connection was lost.")
     hint, retryable = close.hint, close.retryable

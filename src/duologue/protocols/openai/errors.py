@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec.structs import replace
 
 from duologue.content import ErrorDetail
 
 _ACTIVE_CODES = frozenset({"conversation_already_has_active_response"})
 _NOT_ACTIVE_CODES = frozenset({"response_cancel_not_active"})
+_NOT_ACTIVE = re.compile(r"response (is )?not active")
 _EXPIRED_CODES = frozenset({"session_expired"})
 _RATE_CODES = frozenset({"rate_limit_exceeded", "insufficient_quota", "session_limit_reached"})
 _RATE_TYPES = frozenset({"rate_limit_error", "rate_limit_exceeded", "session_limit_reached"})
@@ -40,7 +43,7 @@ def is_nothing_to_cancel(error: ErrorDetail) -> bool:
     if error.code in _NOT_ACTIVE_CODES:
         return True
     said = error.message.lower()
-    return "no active response" in said or ("cancel" in said and "response not active" in said)
+    return "no active response" in said or ("cancel" in said and _NOT_ACTIVE.search(said) is not None)
 
 
 def is_expiry(error: ErrorDetail) -> bool:

@@ -12,16 +12,18 @@ from duologue.protocols.json_values import JsonObject, as_object, as_text
 REQUEST_TAG = "duologue_request"
 """The key in a response's metadata that holds the id of what asked for it."""
 
+_DUE = "#due"  # in the place of a request's id: what the server is about to answer by itself
 _MOST_PAIRS = 16  # of metadata
 _REMEMBERED = 64
 
 
 class _Request:
-    __slots__ = ("cancelled", "is_tagged", "out_of_band")
+    __slots__ = ("cancelled", "is_doubtful", "is_tagged", "out_of_band")
 
     def __init__(self, *, out_of_band: bool, is_tagged: bool) -> None:
         self.out_of_band = out_of_band
         self.is_tagged = is_tagged
+        self.is_doubtful = False  # an error came that may have been its refusal
         self.cancelled = False
 
 
@@ -44,8 +46,7 @@ class RunningResponses:
         self._requests: dict[str, _Request] = {}
         self._running: dict[str, m.ResponseCreated] = {}
         self._cancels: dict[str, list[str]] = {}  # cancellation → what it gated
-        self._answer_due = False  # the server is about to answer what the user said
-        self._due_is_cancelled = False
+        self._commits: set[str | None] = set()  # of the application, which the server does not answer by itself
         self._ended: dict[str, None] = {}  # the latest responses that have
         self._count = 0
 
@@ -72,20 +73,34 @@ class RunningResponses:
             del self._requests[next(iter(self._requests))]
 
     def refused(self, event_id: str | None) -> None:
-        """What was sent with that id was refused. Where the server does not say what, it may be the oldest request."""
+        """What was sent with that id was refused; None: something was."""
         if event_id is None:
-            self._requests.pop(self._oldest_untagged() or "", None)
+            if (oldest := self._oldest_untagged()) is not None:
+                self._requests[oldest].is_doubtful = True
             return
         self._requests.pop(event_id, None)
+        self._commits.discard(event_id)
         self.gated.difference_update(self._cancels.pop(event_id, ()))
 
-    def user_began(self) -> None:
-        """The user speaks: what was said before is not answered any more."""
-        self._answer_due = self._due_is_cancelled = False
+    def commits(self, event_id: str | None) -> None:
+        """An ``input_audio_buffer.commit`` was sent."""
+        self._commits.add(event_id)
+        while len(self._commits) > _REMEMBERED:  # of a server that does not tell what it has committed
+            self._commits.pop()
 
-    def user_ended(self) -> None:
-        """The server has found the end of what the user said, and answers it by itself."""
-        self._answer_due = True
+    def user_began(self) -> None:
+        """The user speaks: what was said before is not answered any more, nor what may have been refused."""
+        self._requests.pop(_DUE, None)
+        for event_id in [event_id for event_id, request in self._requests.items() if request.is_doubtful]:
+            del self._requests[event_id]
+
+    def user_ended(self, *, is_answered: bool) -> None:
+        """The user's words are committed; the server may answer them by itself."""
+        if self._commits:
+            self._commits.pop()
+        elif is_answered:
+            self._requests.pop(_DUE, None)
+            self._requests[_DUE] = _Request(out_of_band=False, is_tagged=False)
 
     def created(self, fields: dict[str, Any]) -> tuple[m.ResponseCreated, bool]:
         """A response has begun: the message for it, and whether it is to be cancelled at once.
@@ -102,9 +117,8 @@ class RunningResponses:
         while len(self._running) > _REMEMBERED:
             self._forget(next(iter(self._running)))
         cancelled = request is not None and request.cancelled
-        if request is None and not message.out_of_band:
-            cancelled = self._due_is_cancelled
-            self._answer_due = self._due_is_cancelled = False
+        if request is not None and request.is_tagged and not request.out_of_band:
+            self._requests.pop(_DUE, None)  # the server cannot begin its own any more
         if cancelled:
             self.gated.add(message.response_id)
         return message, cancelled
@@ -139,7 +153,6 @@ class RunningResponses:
         elif message.response_id is None and not meant:
             for request in self._requests.values():
                 request.cancelled = request.cancelled or not request.out_of_band
-            self._due_is_cancelled = self._answer_due
 
     def is_out_of_band(self, response_id: str) -> bool:
         """Whether a response that runs is no part of the conversation."""
