@@ -208,8 +208,7 @@ class ProviderLink(Link):
         except BaseException:
             self._sequencer.withdraw(answer)
             raise
-        for request in requests:
-            self._write(request)
+        self._write_requests(requests)
 
     def _write_requests(self, requests: list[ClientMessage]) -> None:
         """Send requests that have waited for their turn. What the wire cannot say is refused in the session."""

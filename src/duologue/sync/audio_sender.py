@@ -99,7 +99,9 @@ class AudioSender:
                 task.cancel()
                 self._error = self._error or TimeoutError("A layer did not pass it on.")
             await asyncio.gather(*stuck, return_exceptions=True)
-        self._start()  # for those who came meanwhile: they are told of the end
+        while self._waiting:  # for those who came meanwhile: whatever they send next tells them of the end
+            if isinstance(entry := self._waiting.popleft(), asyncio.Future):
+                _pass(entry)
         if self._error is not None:
             _log.warning("Some audio was not sent before the session was closed.", exc_info=self._error)
             self._error = None

@@ -85,10 +85,9 @@ async def connect_websocket(
     offer = {"Sec-WebSocket-Protocol": ", ".join(offered)} if offered else {}
     way = proxy_for(server, proxy)
     goal = f"{server} through the proxy" if way else str(server)
-    plain = not server.secure and not (way and way.startswith("https:"))
+    tls_to_proxy = way is not None and way.startswith("https:")
     limits = limits or WebSocketLimits()
-    dialer = Dialer()
-    listener = _Listener(limits)
+    dialer, listener = Dialer(), _Listener(limits)
     try:
         async with asyncio.timeout(connect_timeout):
             _, connected = await ws_connect(
@@ -96,7 +95,7 @@ async def connect_websocket(
                 url,
                 ssl_context=(ssl_context or shared_context()) if server.secure else None,
                 proxy=way,
-                proxy_ssl_context=shared_context() if way and way.startswith("https:") else None,
+                proxy_ssl_context=shared_context() if tls_to_proxy else None,
                 socket_factory=lambda endpoint: dialer.dial(endpoint.host, endpoint.port),
                 extra_headers=[*request_headers(headers), *offer.items()],
                 max_redirects=0,
@@ -105,7 +104,7 @@ async def connect_websocket(
                 websocket_handshake_timeout=None,
                 logger_name=SILENT,
                 read_buffer_init_size=_READ_BUFFER,
-                use_aiofastnet=None if plain or is_fast_tls_sound() else False,
+                use_aiofastnet=None if not (server.secure or tls_to_proxy) or is_fast_tls_sound() else False,
             )
         if connected is None:  # that is how picows tells it
             raise hung_up(goal)
@@ -167,17 +166,17 @@ class PicowsTransport(WebSocketTransport):
         self._wire.disconnect()
 
     def _read(self, wanted: bool) -> None:
-        if self._socket.is_closing():
-            return
         if self._read_ready is not None:
             self._watch(wanted)
+        elif self._socket.is_closing():
+            return
         elif wanted:
             self._socket.resume_reading()
         else:
             self._socket.pause_reading()
 
     def _watch(self, wanted: bool) -> None:
-        """Have the event loop look at the socket of aiofastnet's TLS, or not."""
+        """Have the event loop look at the socket of aiofastnet's TLS, or not. Does nothing with any other."""
         if self._read_ready is None or self._socket.is_closing():
             return
         descriptor = self._socket.get_extra_info("socket").fileno()
@@ -196,7 +195,7 @@ class PicowsTransport(WebSocketTransport):
 class _Listener(WSListener):
     """What picows calls: makes messages of its frames. A frame's memory is only good during the call."""
 
-    # Without them, Python does not see that it is ever the same attributes that are read for a frame.
+    # CPython does not specialise reading the attributes of a Cython class's child, unless they have slots.
     __slots__ = (
         "_assembler",
         "_collecting",

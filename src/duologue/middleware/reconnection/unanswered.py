@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from duologue import messages as m
 from duologue.messages.base import ClientMessage, ServerMessage
-from duologue.options import OFF, SessionOptions
+from duologue.options import SessionOptions, answers_speech
 
 Request = m.ResponseCreate | m.Say
 
@@ -96,7 +96,7 @@ class Unanswered:
                 if self._own_commits:
                     self._own_commits -= 1
                 else:
-                    self.is_due = self._server_answers()
+                    self.is_due = answers_speech(self.options)
             case m.TurnDone():
                 self.is_due = False
             case m.ErrorReported(cause_id=cause_id):
@@ -142,12 +142,6 @@ class Unanswered:
         if isinstance(message, m.OutputItemDone) and _is_whole_call(message.item):
             assert isinstance(message.item, m.FunctionCall)
             answer.calls.append(message.item)
-
-    def _server_answers(self) -> bool:
-        detection = self.options.turn_detection
-        if detection is OFF:
-            return False
-        return detection is None or getattr(detection, "create_response", None) is not False
 
 
 def _is_out_of_band(request: Request) -> bool:

@@ -79,9 +79,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
         self._out: list[Frame] = []
         self._on_created: list[Frame] = []  # to be sent when the server has greeted
         self._on_confirmed: list[Frame] = []  # to be sent when it has confirmed the options
-        self._asked = False
-        self._greeted = False
-        self._confirmed_once = False
+        self._asked = self._greeted = self._confirmed_once = False
         self._session: JsonObject = {}
         self._early: deque[ServerMessage] = deque(maxlen=_MOST_EARLY)
         self._last_error: ErrorDetail | None = None
@@ -136,7 +134,7 @@ class OpenAIClientProtocol(Protocol[ClientMessage, ServerMessage]):
             if begins_response(event):
                 self._running.requested(event)
             elif event["type"] == "input_audio_buffer.commit":
-                self._running.commits(as_text(event.get("event_id")))
+                self._running.commit_sent(as_text(event.get("event_id")))
         if isinstance(message, m.ResponseCancel):
             self._running.cancel(message)
         self._out += frames

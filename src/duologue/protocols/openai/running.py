@@ -82,7 +82,7 @@ class RunningResponses:
         self._commits.discard(event_id)
         self.gated.difference_update(self._cancels.pop(event_id, ()))
 
-    def commits(self, event_id: str | None) -> None:
+    def commit_sent(self, event_id: str | None) -> None:
         """An ``input_audio_buffer.commit`` was sent."""
         self._commits.add(event_id)
         while len(self._commits) > _REMEMBERED:  # of a server that does not tell what it has committed
